@@ -1,0 +1,1 @@
+"""Boards and alert rules, built from the engine's metric catalogue."""

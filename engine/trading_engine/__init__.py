@@ -1,0 +1,1 @@
+"""The trading engine: five workers and the collectors that turn candles into orders."""
