@@ -1,6 +1,6 @@
-"""A real etcd and kube-apiserver on loopback, without nodes or controllers; `tests/apiserver` starts them for its tests.
+"""A real etcd and kube-apiserver on loopback, without nodes or controllers; `tests/apiserver` starts them.
 
-There is no controller manager: nothing collects garbage, makes service accounts or finishes the deletion of a namespace.
+There is no controller manager: nothing collects garbage, makes service accounts or finishes deleting a namespace.
 """
 
 from __future__ import annotations

@@ -84,5 +84,6 @@ class Cache:
 
 def default_cache(environment: Mapping[str, str] = os.environ) -> Cache:
     """The user's cache, the same for every clone of this repository."""
-    base = environment.get("XDG_CACHE_HOME") or os.path.join(environment.get("HOME", "/"), ".cache")
+    home = Path(environment.get("HOME") or "/")
+    base = environment.get("XDG_CACHE_HOME") or home / ".cache"
     return Cache(Path(base) / NAME)

@@ -56,9 +56,7 @@ def output(
     return done.stdout
 
 
-def succeeds(
-    command: Sequence[str], environment: Mapping[str, str] | None = None, timeout: float = 20.0
-) -> bool:
+def succeeds(command: Sequence[str], environment: Mapping[str, str] | None = None, timeout: float = 20.0) -> bool:
     """Whether a short command exists and ends well in time."""
     try:
         output(command, environment, timeout=timeout)
@@ -75,7 +73,12 @@ def run(job: Job) -> float:
     with job.log.open("w") as log:
         try:
             process = subprocess.Popen(
-                job.command, cwd=job.folder, env=merged(job.environment), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                job.command,
+                cwd=job.folder,
+                env=merged(job.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         except OSError as error:
             raise ClusterError(f"{job.title}: {error}") from error

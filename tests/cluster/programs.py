@@ -40,7 +40,8 @@ class Program:
     @property
     def key(self) -> str:
         """Changes with anything that changes the program."""
-        return f"{self.name}-{self.version}-{digest_of([digest_of_folder(self.folder).encode(), ldflags(self).encode()])}"
+        digest = digest_of([digest_of_folder(self.folder).encode(), ldflags(self).encode()])
+        return f"{self.name}-{self.version}-{digest}"
 
 
 KUBERNETES = "k8s.io/kubernetes"
@@ -53,15 +54,15 @@ def _kubernetes(name: str, expected_seconds: float) -> Program:
 PROGRAMS = {
     program.name: program
     for program in (
-        Program("etcd", "etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3", 80),
-        _kubernetes("kube-apiserver", 300),
-        _kubernetes("kubectl", 60),
-        Program("kind", "kind", "sigs.k8s.io/kind", "sigs.k8s.io/kind", 30),
-        _kubernetes("kube-controller-manager", 90),
-        _kubernetes("kube-scheduler", 20),
-        _kubernetes("kubelet", 90),
-        _kubernetes("kube-proxy", 20),
-        _kubernetes("kubeadm", 30),
+        Program("etcd", "etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3", 75),
+        _kubernetes("kube-apiserver", 320),
+        _kubernetes("kubectl", 40),
+        Program("kind", "kind", "sigs.k8s.io/kind", "sigs.k8s.io/kind", 10),
+        _kubernetes("kube-controller-manager", 95),
+        _kubernetes("kube-scheduler", 10),
+        _kubernetes("kubelet", 35),
+        _kubernetes("kube-proxy", 10),
+        _kubernetes("kubeadm", 20),
         Program("coredns", "coredns", ".", "github.com/coredns/coredns", 90),
         Program("pause", "pause", ".", "", 5),
         Program(
@@ -123,11 +124,11 @@ def paths(cache: Cache, names: Iterable[str]) -> dict[str, Path]:
 
 
 def path_or_installed(cache: Cache, name: str) -> Path:
-    """The cached program, else one installed on a machine without a usable Go, else a newly built one."""
+    """The cached program, else one that this machine has anyway, else a newly built one."""
     cached, installed = path_of(cache, name), shutil.which(name)
-    if not cached.exists() and installed and not _go_problem(PROGRAMS[name].folder):
-        return paths(cache, [name])[name]
-    return cached if cached.exists() or not installed else Path(installed)
+    if installed and not cached.exists():
+        return Path(installed)
+    return paths(cache, [name])[name]
 
 
 def _go_problem(folder: Path) -> str:
