@@ -1,0 +1,1 @@
+"""Tasks of the project: generated files, images, demo, bench. Nothing here is shipped."""
