@@ -30,6 +30,8 @@ from trading_engine.contract.workers import WorkerName
 from trading_engine.domain.candle import Candle
 from trading_engine.domain.market import FeeRates, Market, Quote
 from trading_engine.domain.orders import Fill, OrderRequest, VenueOrder
+from trading_engine.domain.position import Position as Position
+from trading_engine.domain.signals import Prediction as Prediction
 
 T = TypeVar("T")
 
@@ -117,14 +119,6 @@ class Exchange(Protocol):
 
     async def close(self) -> None:
         """Release connections."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """P(price moves down / up by more than the round-trip cost within the horizon); each 0 to 1."""
-
-    down: float
-    up: float
 
 
 class Model(Protocol):
@@ -233,17 +227,6 @@ class OrderRow:
     created_ms: int
     sent_ms: int | None
     updated_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Held base amount and its average cost per unit, fees included, from fills."""
-
-    symbol: str
-    amount: Decimal
-    average_cost: Decimal
-    realized_pnl: Decimal
-    fees: Decimal
 
 
 class Store(Protocol):
