@@ -12,7 +12,6 @@ import hashlib
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,12 +64,14 @@ def references(image_tag: str | None = None) -> dict[str, str]:
 
 def wheelhouse() -> Path:
     """The lock's wheels for the images' Python 3.11, downloaded once per lock."""
+    cache = default_cache()
     lock = ROOT / "requirements.lock"
-    folder = default_cache().folder / "wheels" / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
-    if not (folder / ".complete").exists():
-        print("downloading the locked wheels (about 1 minute, once)", flush=True)
-        _run(download_command(lock, folder, platform.machine()))
-        (folder / ".complete").touch()
+    folder = cache.root / "wheels" / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
+    with cache.locked("wheels"):
+        if not folder.exists():
+            with cache.building(folder) as unfinished:
+                command = download_command(lock, unfinished, platform.machine())
+                process.run(process.Job("locked wheels", command, cache.logs / "wheels.log", 60))
     return folder
 
 
@@ -93,7 +94,9 @@ def context() -> Path:
     folder.mkdir(parents=True)
     for wheel in wheelhouse().glob("*.whl"):
         os.link(wheel, folder / wheel.name)
-    _run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(ROOT)])
+    shutil.rmtree(ROOT / "build", ignore_errors=True)  # setuptools would pack what is no longer there
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(ROOT)]
+    process.run(process.Job("our wheel", command, default_cache().logs / "our-wheel.log", 20))
     return folder
 
 
@@ -124,10 +127,6 @@ def _build_all(missing: list[Image], wanted: dict[str, str], tool: engine.Engine
             process.run(process.Job(f"image {image.name}", command, log, 60, environment=tool.environment))
     finally:
         shutil.rmtree(folder)
-
-
-def _run(command: list[str]) -> None:
-    subprocess.run(command, check=True)  # noqa: S603  # pip, with arguments of our own
 
 
 def main() -> int:
