@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
+from decimal import Decimal, localcontext
 from typing import Final
 from uuid import UUID
 
 from trading_engine.contract.messages import OrderState, Side
+from trading_engine.domain.market import Market
+
+#: Digits that a division of the largest amount by the smallest increment needs, with room to spare.
+_EXACT: Final = 60
 
 #: Which state may follow which. Terminal states have no successor.
 TRANSITIONS: Final[dict[OrderState, frozenset[OrderState]]] = {
@@ -71,3 +75,64 @@ class VenueOrder:
     cost: Decimal
     fee: Decimal
     created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BelowMinimum:
+    """An order too small for the venue, as a value: the figure after rounding and what is needed."""
+
+    figure: Decimal
+    minimum: Decimal
+    currency: str
+
+    @property
+    def detail(self) -> str:
+        """The figure and the minimum, for people."""
+        return f"{self.figure:f} {self.currency} is below the minimum of {self.minimum:f} {self.currency}"
+
+
+def round_down(figure: Decimal, increment: Decimal) -> Decimal:
+    """The largest multiple of `increment` that is not above `figure`, exact.
+
+    Raises:
+        ValueError: the increment is not above 0, or the figure is not finite or below 0.
+    """
+    if not (increment.is_finite() and increment > 0):
+        raise ValueError(f"increment must be above 0, got {increment}")
+    if not figure.is_finite() or figure < 0:
+        raise ValueError(f"figure must be finite and not below 0, got {figure}")
+    with localcontext(prec=_EXACT):
+        return (figure // increment) * increment
+
+
+def quantize(request: OrderRequest, market: Market) -> OrderRequest | BelowMinimum:
+    """The request in the venue's increments, rounded down: never more is spent or sold than was asked.
+
+    A buy's cost goes by `quote_increment` and `quote_min`, a sell's amount by `base_increment` and `base_min`.
+
+    Raises:
+        ValueError: a buy without a cost, a sell without an amount, or a figure that is no amount.
+    """
+    buys = request.side is Side.BUY
+    asked = request.cost if buys else request.amount
+    if asked is None:
+        raise ValueError(f"{request.symbol}: a {request.side} needs {'a cost' if buys else 'an amount'}")
+    increment, minimum, currency = (
+        (market.quote_increment, market.quote_min, market.quote)
+        if buys
+        else (market.base_increment, market.base_min, market.base)
+    )
+    figure = round_down(asked, increment)
+    if figure <= 0 or figure < minimum:
+        return BelowMinimum(figure, max(minimum, increment), currency)
+    return replace(request, cost=figure) if buys else replace(request, amount=figure)
+
+
+def may_follow(before: OrderState, after: OrderState) -> bool:
+    """Whether an order may move from `before` to `after`."""
+    return after in TRANSITIONS[before]
+
+
+def is_terminal(state: OrderState) -> bool:
+    """Whether an order in this state never changes again."""
+    return not TRANSITIONS[state]
