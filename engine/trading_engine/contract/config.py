@@ -135,7 +135,6 @@ class RiskConfig(Section):
     max_order_notional: Decimal = Field(default=Decimal("100"), gt=0)
     max_position_notional: Decimal = Field(default=Decimal("500"), gt=0)
     max_daily_loss: Decimal = Field(default=Decimal("50"), gt=0)
-    max_drawdown_ratio: Decimal = Field(default=Decimal("0.1"), gt=0, le=1)
     max_orders_per_minute: int = Field(default=10, ge=1)
     max_price_age_seconds: int = Field(default=120, ge=1)
 
