@@ -150,6 +150,9 @@ class LanguageModel(Protocol):
             WorkerUnavailable: no answer in time, or an HTTP error.
         """
 
+    async def close(self) -> None:
+        """Release connections."""
+
 
 class WorkerClient(Protocol):
     """Calls to other workers, with the bearer token."""
@@ -282,7 +285,11 @@ class Store(Protocol):
         result: Validation | Assessment | Execution | None = None,
         detail: str = "",
     ) -> bool:
-        """Guarded move, with the stage's result."""
+        """Guarded move, with the stage's result.
+
+        Raises:
+            ValueError: `before` is terminal: such a recommendation never moves again.
+        """
 
     def recommendation_events(self, recommendation_id: UUID) -> list[EventRow]:
         """Its journal, oldest first."""
@@ -306,7 +313,13 @@ class Store(Protocol):
         at_ms: int,
         detail: str = "",
     ) -> bool:
-        """Guarded move to `execution.state`; a move to submitting also sets `sent_ms`."""
+        """Guarded move to `execution.state`; a move to submitting also sets `sent_ms`.
+
+        A state that is not terminal may also be kept, to write new figures.
+
+        Raises:
+            ValueError: `domain.orders.TRANSITIONS` forbids it.
+        """
 
     def order_events(self, recommendation_id: UUID) -> list[EventRow]:
         """Its journal, oldest first."""

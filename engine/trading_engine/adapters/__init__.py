@@ -1,0 +1,1 @@
+"""Implementations of the ports, one third party each. Foreign exceptions end here, chained."""

@@ -1,0 +1,54 @@
+"""What the store's modules share: the connection of one unit of work, whose rows, and inserts that may find one."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Insert, Row, Table, insert
+from sqlalchemy.dialects import postgresql, sqlite
+
+from trading_engine.ports import EventRow
+
+
+class SqlRows:
+    """Rows of one engine over the connection of one unit of work."""
+
+    def __init__(self, connection: Connection, engine: str) -> None:
+        self._connection = connection
+        self._engine = engine
+
+    def _insert_new(self, table: Table, *key: str, rows: dict[str, Any] | list[dict[str, Any]]) -> int:
+        """Insert rows whose `key` (default: the primary key) is not there yet; returns how many were new."""
+        statement = _insert_or_nothing(self._connection.dialect.name, table, key)
+        return self._connection.execute(statement, rows).rowcount
+
+    def _put_event(
+        self, journal: Table, subject: UUID, before: str, after: StrEnum, *, at_ms: int, detail: str
+    ) -> None:
+        """One line of an append-only journal; `before` is empty at birth."""
+        event = {"recommendation_id": subject, "before": str(before), "after": after, "at_ms": at_ms, "detail": detail}
+        self._connection.execute(_insert(journal), event)
+
+
+@cache
+def _insert(table: Table) -> Insert:
+    return insert(table)
+
+
+@cache
+def _insert_or_nothing(dialect: str, table: Table, key: tuple[str, ...]) -> Insert:
+    columns = [table.c[name] for name in key] or list(table.primary_key)
+    if dialect == "postgresql":
+        statement: Insert = postgresql.insert(table).on_conflict_do_nothing(index_elements=columns)
+    else:
+        statement = sqlite.insert(table).on_conflict_do_nothing(index_elements=columns)
+    return statement.execution_options(preserve_rowcount=True)
+
+
+def event_row(row: Row[Any]) -> EventRow:
+    """A journal's line from its columns in the order of `EventRow`."""
+    seq, subject, at_ms, before, after, detail = row
+    return EventRow(seq, str(subject), at_ms, before, str(after), detail)
