@@ -1,0 +1,47 @@
+"""The exceptions of the operator; everything else that is raised is a bug and is loud.
+
+A user's mistake in a resource is a condition on it. Only `InvalidResource` says so by an exception,
+and `reconcile` turns it into that condition (`render` into exit status 2).
+"""
+
+from __future__ import annotations
+
+
+class OperatorError(Exception):
+    """Base: something the operator knows how to name."""
+
+
+class InvalidResource(OperatorError):
+    """A resource does not fit its kind; the message names field, value and what is allowed."""
+
+
+class ClusterUnavailable(OperatorError):
+    """The API server does not answer, answers 5xx, or asks to slow down (429): wait and try again.
+
+    `retry_after` is what the server asked for, in seconds, or 0.
+    """
+
+    def __init__(self, message: str, retry_after: float = 0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ApiRefused(OperatorError):
+    """The API server understood a request and said no (a 4xx other than 429)."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(f"{status} {reason}: {message}")
+        self.status = status
+        self.reason = reason
+
+
+class LeadershipLost(OperatorError):
+    """This process may not write any more; it has to end."""
+
+
+class Deaf(OperatorError):
+    """An authoritative list shows what no watch delivered; the process has to end so that a new one listens."""
+
+
+class NotInstalled(OperatorError):
+    """The kinds of this project are not in the cluster."""

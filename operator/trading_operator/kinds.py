@@ -1,0 +1,66 @@
+"""The kinds this operator touches: where the API server serves them and how they are watched. One fact, one place.
+
+`connection` builds paths from it, `watchers` streams from it, `cache` keys from it, the RBAC of
+`manifests/` rules from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+GROUP: Final = "tradingengine.io"
+VERSION: Final = "v1alpha1"
+
+
+@dataclass(frozen=True, order=True)
+class Kind:
+    """One kind. `group` is "" for the core; `ours` says that all objects of it count, not only labelled ones."""
+
+    group: str
+    version: str
+    name: str
+    plural: str
+    ours: bool = False
+
+    @property
+    def api_version(self) -> str:
+        """`apps/v1`, `v1`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str | None = None, name: str | None = None) -> str:
+        """The URL path of an object, or of the collection in one or all namespaces."""
+        root = f"/apis/{self.api_version}" if self.group else f"/api/{self.version}"
+        scope = f"/namespaces/{namespace}" if namespace else ""
+        return f"{root}{scope}/{self.plural}" + (f"/{name}" if name else "")
+
+
+TRADING_ENGINE: Final = Kind(GROUP, VERSION, "TradingEngine", "tradingengines", ours=True)
+MONITORING_TARGET: Final = Kind(GROUP, VERSION, "MonitoringTarget", "monitoringtargets", ours=True)
+POD: Final = Kind("", "v1", "Pod", "pods")
+SECRET: Final = Kind("", "v1", "Secret", "secrets")
+LEASE: Final = Kind("coordination.k8s.io", "v1", "Lease", "leases")
+EVENT: Final = Kind("events.k8s.io", "v1", "Event", "events")
+
+CHILDREN: Final = (
+    Kind("", "v1", "ConfigMap", "configmaps"),
+    SECRET,
+    Kind("", "v1", "Service", "services"),
+    Kind("", "v1", "ServiceAccount", "serviceaccounts"),
+    Kind("apps", "v1", "Deployment", "deployments"),
+    Kind("apps", "v1", "StatefulSet", "statefulsets"),
+    Kind("batch", "v1", "Job", "jobs"),
+    Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
+)
+PARENTS: Final = (TRADING_ENGINE, MONITORING_TARGET)
+WATCHED: Final = (*PARENTS, *CHILDREN, POD)
+BY_NAME: Final = {kind.name: kind for kind in WATCHED}
+
+
+def kind_of(manifest: Mapping[str, Any]) -> Kind:
+    """The kind of an object; KeyError for one that this operator never touches."""
+    kind = BY_NAME[manifest["kind"]]
+    if kind.api_version != manifest["apiVersion"]:
+        raise KeyError(f"{manifest['apiVersion']} {manifest['kind']}")
+    return kind
