@@ -14,8 +14,11 @@ from tests.cluster.cache import Cache
 from tests.cluster.errors import ClusterError
 
 KEY_LABEL = "io.tradingengine.key"
-# What podman asks for by default; a hard limit below it makes every container fail.
-PODMAN_FILES, PODMAN_PROCESSES = 1048576, 1048576
+# What podman asks for by default; a hard limit below it makes every container fail, and so does the hard limit itself.
+PODMAN_ASKS = 1048576
+ENOUGH = 16384
+# cgroup v1 with a v2 hierarchy beside it: crun refuses, runc works.
+HYBRID_CGROUPS = Path("/sys/fs/cgroup/unified")
 
 
 @dataclass(frozen=True)
@@ -76,30 +79,34 @@ def find(cache: Cache, environment: Mapping[str, str] = os.environ) -> Engine:
 
 
 def podman(cache: Cache, environment: Mapping[str, str] = os.environ) -> Engine:
-    """Podman, with limits lowered to this machine's where it would ask for more than it may have."""
+    """Podman, configured for what this machine does not allow it, unless somebody configured it already."""
     variables = {"KIND_EXPERIMENTAL_PROVIDER": "podman"}
-    limits = hard_limits()
-    if "CONTAINERS_CONF" not in environment and limits != (PODMAN_FILES, PODMAN_PROCESSES):
+    text = containers_conf(hard_limits(), hybrid=HYBRID_CGROUPS.exists())
+    if text and "CONTAINERS_CONF" not in environment:
+        if HYBRID_CGROUPS.exists():
+            packages.require(["runc"], cache)
         path = cache.root / "containers.conf"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(containers_conf(*limits))
+        path.write_text(text)
         variables["CONTAINERS_CONF"] = str(path)
     return Engine("podman", variables)
 
 
-def hard_limits() -> tuple[int, int]:
-    """How many files and processes podman may ask for here."""
-    return (
-        lowered(resource.getrlimit(resource.RLIMIT_NOFILE)[1], PODMAN_FILES),
-        lowered(resource.getrlimit(resource.RLIMIT_NPROC)[1], PODMAN_PROCESSES),
-    )
+def hard_limits() -> dict[str, int]:
+    """The hard limits that are below what podman asks for, by their names in its configuration."""
+    limits = {
+        "nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
+        "nproc": resource.getrlimit(resource.RLIMIT_NPROC)[1],
+    }
+    return {name: hard for name, hard in limits.items() if hard != resource.RLIM_INFINITY and hard < PODMAN_ASKS}
 
 
-def lowered(hard: int, wanted: int) -> int:
-    """The smaller of a hard limit and a wish, where a hard limit may be infinite."""
-    return wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
-
-
-def containers_conf(files: int, processes: int) -> str:
-    """A containers.conf with limits that are allowed here."""
-    return f'[containers]\ndefault_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]\n'
+def containers_conf(limits: Mapping[str, int], hybrid: bool) -> str:
+    """A containers.conf for low limits and mixed cgroup versions, empty where neither holds."""
+    text = ""
+    if limits:
+        values = ", ".join(f'"{name}={min(hard, ENOUGH)}:{min(hard, ENOUGH)}"' for name, hard in limits.items())
+        text += f"[containers]\ndefault_ulimits = [{values}]\n"
+    if hybrid:
+        text += '[engine]\nruntime = "runc"\n'
+    return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,6 +92,7 @@ class Kind:
         arguments = ["create", "cluster", "--name", name, "--config", str(configuration_file)]
         arguments += ["--kubeconfig", str(kubeconfig), "--wait", "180s"]
         command = [str(self.program), *arguments]
+        _ensure_modules_folder()
         process.run(process.Job(f"cluster {name}", command, log, 40, environment=self.engine.environment))
 
     def delete(self, name: str, kubeconfig: Path) -> None:
@@ -120,6 +122,12 @@ class Kind:
         except ClusterError:
             return False
         return holds(listing, image, self.engine.image_id(image))
+
+
+def _ensure_modules_folder(folder: Path = Path("/lib/modules")) -> None:
+    """A kind node mounts it; a kernel without modules has none, and podman does not make it."""
+    if os.geteuid() == 0:
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def holds(listing: str, image: str, image_id: str) -> bool:

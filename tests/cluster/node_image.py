@@ -40,13 +40,18 @@ TOOLS = RootFileSystem(name="tools", packages=("iptables", "conntrack", "kmod", 
 def key() -> str:
     """Changes with any version, package or file of the node."""
     parts = [programs.PROGRAMS[name].key for name in PROGRAMS]
-    parts += [BASE.key, TOOLS.key, digest_of_folder(FILES), dockerfile("")]
+    parts += [BASE.key, TOOLS.key, digest_of_folder(FILES), dockerfile("", "")]
     return digest_of(part.encode() for part in parts)
 
 
 def reference() -> str:
     """The image's name; its tag says which Kubernetes it is."""
     return f"{NAME}:v{programs.PROGRAMS['kubelet'].version}-{key()}"
+
+
+def tools_key() -> str:
+    """The folder of the root file system below programs that need more than themselves."""
+    return f"root-{TOOLS.name}-{TOOLS.key}"
 
 
 def ensure(cache: Cache, engine: Engine) -> str:
@@ -73,7 +78,7 @@ def image_references() -> dict[str, str]:
     }
 
 
-def dockerfile(base: str) -> str:
+def dockerfile(base: str, image_key: str) -> str:
     """Everything on top of the base, in one image that systemd starts."""
     version = programs.PROGRAMS["kubelet"].version
     return f"""FROM {base}
@@ -88,7 +93,7 @@ RUN echo v{version} > /kind/version && rm -f /etc/machine-id \\
  && systemctl enable containerd kubelet preload && systemctl mask {" ".join(MASKED)}
 ENV container=docker
 STOPSIGNAL SIGRTMIN+3
-LABEL {KEY_LABEL}={key()}
+LABEL {KEY_LABEL}={image_key}
 ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]
 """
 
@@ -123,17 +128,24 @@ def _write_context(context: Path, found: Mapping[str, Path], base: str) -> None:
     shutil.copytree(FILES, context / "files")
     storage = context / "files" / "default-storage.yaml"
     storage.write_text(storage.read_text().replace("PROVISIONER_IMAGE", image_references()["local-path-provisioner"]))
-    (context / "Dockerfile").write_text(dockerfile(base))
+    (context / "Dockerfile").write_text(dockerfile(base, key()))
 
 
 def _write_images(target: Path, layers: Path, found: Mapping[str, Path], cache: Cache) -> None:
-    tools, references = layers / "tools.tar", image_references()
-    root_file_system.build(TOOLS, tools, cache)
+    tools, references = _ensure_tools(cache), image_references()
     images = [
         Image(references[name], found[name], base=tools if name in WITH_TOOLS else None)
         for name in (*CONTROL_PLANE, *WITH_TOOLS, "pause")
     ]
     image_archive.write(images, target, layers)
+
+
+def _ensure_tools(cache: Cache) -> Path:
+    final = cache.programs / tools_key()
+    if not final.exists():
+        with cache.building(final) as folder:
+            root_file_system.build(TOOLS, folder / "root.tar", cache)
+    return final / "root.tar"
 
 
 def _build_context(context: Path, cache: Cache, engine: Engine, image: str) -> None:

@@ -13,7 +13,8 @@ from tests.cluster.errors import ClusterError
 
 # What a program is called in Debian, with what it only recommends but a node cannot do without.
 DEBIAN = {
-    "podman": ("podman", "crun", "iptables", "containernetworking-plugins"),
+    "podman": ("podman", "runc", "iptables", "containernetworking-plugins"),
+    "runc": ("runc",),
     "mmdebstrap": ("mmdebstrap",),
     "openssl": ("openssl",),
 }

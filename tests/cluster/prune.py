@@ -13,7 +13,7 @@ def prune(cache: Cache) -> None:
     """Delete everything that the next `up` would not use again."""
     leftovers.sweep(cache.root / "apiservers")
     with cache.locked("programs"), cache.locked("node-image"):
-        current = {program.key for program in programs.PROGRAMS.values()}
+        current = {node_image.tools_key(), *(program.key for program in programs.PROGRAMS.values())}
         for folder in cache.programs.glob("*"):
             if folder.name not in current:
                 process.say(f"deleting {folder}")
