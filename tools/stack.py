@@ -15,10 +15,11 @@ from tests.cluster import base_images, engine
 from tests.cluster.provider import from_environment
 from tools import images
 from tools.images import ROOT
-from tools.kubectl import Kubectl
+from tools.kubectl import Kubectl, Object, until
 
 OPERATOR_NAMESPACE = "trading-operator-system"
 EXCHANGE_NAMESPACE = "crypto-exchange"
+MANAGED = "app.kubernetes.io/managed-by=trading-operator"
 OVERLAY = ROOT / "out" / "overlay"
 
 
@@ -75,6 +76,19 @@ def install(kubectl: Kubectl, references: dict[str, str], tape: Tape) -> None:
         (OPERATOR_NAMESPACE, "trading-operator"),
     ):
         kubectl("rollout", "status", f"deployment/{name}", "-n", namespace, "--timeout=180s", seconds=200)
+
+
+def remove(kubectl: Kubectl) -> None:
+    """Take away what `install` applied: first the engines, while there is an operator to clean up after them."""
+    if kubectl("get", "crd", "tradingengines.tradingengine.io", "--ignore-not-found"):
+        kubectl("delete", "tradingengines", "--all", "--all-namespaces", "--timeout=120s", seconds=150)
+        until("children in other namespaces are gone", lambda: not _strays(kubectl), 120)
+    if (OVERLAY / "kustomization.yaml").exists():
+        kubectl("delete", "--ignore-not-found", "-k", str(OVERLAY), "--timeout=300s", seconds=330)
+
+
+def _strays(kubectl: Kubectl) -> list[Object]:
+    return kubectl.list("deployments,services,secrets", selector=MANAGED)
 
 
 def _apply_kinds_first(kubectl: Kubectl, manifests: str) -> None:

@@ -1,0 +1,64 @@
+"""At rest the operator writes nothing but its Lease, nor after a restart; and it is quiet, not deaf."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+
+from tests.cluster.provider import from_environment
+from tests.e2e.engine import Engine
+from tools.kubectl import until
+from tools.stack import OPERATOR_NAMESPACE
+
+OPERATOR = f"system:serviceaccount:{OPERATOR_NAMESPACE}:trading-operator"
+MUTATING = {"create", "update", "patch", "delete", "deletecollection"}
+REST_SECONDS = 300
+
+
+def writes(since: float) -> Counter[str]:
+    """The operator's mutating requests by verb and resource since then, Lease renewals left out."""
+    found: Counter[str] = Counter()
+    for line in from_environment().audit_log.read_text().splitlines():
+        event = json.loads(line)
+        seen = time.mktime(time.strptime(event["requestReceivedTimestamp"][:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone
+        resource = event.get("objectRef", {}).get("resource", "")
+        if event["user"]["username"] == OPERATOR and event["verb"] in MUTATING and seen >= since:
+            found[f"{event['verb']} {resource} {event['objectRef'].get('name', '')}"] += 1
+    return Counter({key: count for key, count in found.items() if " leases " not in key})
+
+
+def test_operator_writes_nothing_when_at_rest(paper: Engine) -> None:
+    """Five minutes of an engine that trades: Lease renewals only."""
+    paper.wait_for("Ready", "True", 120)
+    time.sleep(20)
+    since = time.time()
+    time.sleep(REST_SECONDS)
+    found = writes(since)
+
+    print(f"mutating requests of the operator in {REST_SECONDS} s at rest, leases left out: {dict(found)}")
+    assert not found
+
+
+def test_operator_writes_nothing_when_restarted(paper: Engine) -> None:
+    """A new leader reads, compares and finds nothing to do."""
+    since = time.time()
+    deployment = ["deployment/trading-operator", "-n", OPERATOR_NAMESPACE]
+    paper.kubectl("rollout", "restart", *deployment)
+    paper.kubectl("rollout", "status", *deployment, "--timeout=120s", seconds=130)
+    time.sleep(45)
+    found = writes(since)
+
+    print(f"mutating requests after a restart, leases left out: {dict(found)}")
+    assert not found
+
+
+def test_child_is_repaired_when_operator_was_quiet(paper: Engine) -> None:
+    """Quiet, not deaf."""
+    paper.kubectl("delete", "service", "paper-signal-generator", "-n", paper.namespace)
+    started = time.monotonic()
+    until(
+        "it is back", lambda: paper.kubectl.get("service", "paper-signal-generator", paper.namespace), 30, interval=0.1
+    )
+
+    print(f"repaired after the silence in {time.monotonic() - started:.2f} s")
