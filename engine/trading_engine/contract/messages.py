@@ -19,6 +19,13 @@ from trading_engine.contract.config import Symbol, Timeframe, TradingState
 RECOMMENDATION_NAMESPACE: Final = UUID("6f0ad6b2-6f5f-5d0e-9a55-3c0f5a1c6a01")
 ORDER_NAMESPACE: Final = UUID("6f0ad6b2-6f5f-5d0e-9a55-3c0f5a1c6a02")
 
+#: Where workers listen for each other (POST), and where the red button is (GET and PUT, on trade_executor).
+VALIDATE_PATH: Final = "/v1/validate"
+ASSESS_PATH: Final = "/v1/assess"
+EXECUTE_PATH: Final = "/v1/execute"
+WAKE_PATH: Final = "/v1/wake"
+TRADING_STATE_PATH: Final = "/v1/trading-state"
+
 
 class Side(StrEnum):
     """ccxt's words."""
