@@ -1,0 +1,1 @@
+"""The operator's API: the only definition of our kinds."""

@@ -1,0 +1,26 @@
+"""Version v1alpha1 of both kinds; everybody else imports the models from here."""
+
+from trading_operator.api.v1alpha1.base import GROUP, VERSION, Condition, ConditionStatus, Metadata
+from trading_operator.api.v1alpha1.monitoring_target import MonitoringTarget, MonitoringTargetStatus
+from trading_operator.api.v1alpha1.trading_engine import (
+    TradingEngine,
+    TradingEngineSpec,
+    TradingEngineStatus,
+    WorkerSpec,
+    WorkerStatus,
+)
+
+__all__ = [
+    "GROUP",
+    "VERSION",
+    "Condition",
+    "ConditionStatus",
+    "Metadata",
+    "MonitoringTarget",
+    "MonitoringTargetStatus",
+    "TradingEngine",
+    "TradingEngineSpec",
+    "TradingEngineStatus",
+    "WorkerSpec",
+    "WorkerStatus",
+]

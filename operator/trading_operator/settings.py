@@ -1,0 +1,32 @@
+"""What the operator is told by its Deployment, from environment variables. Read once, in `__main__`.
+
+Everything else takes a `Settings` as an argument, so builders stay pure.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Names are upper case in the environment: ENGINE_IMAGE, POSTGRES_IMAGE, POD_NAME ..."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    engine_image: str = Field(default="trading-engine", min_length=1)
+    """Image of the workers, collectors and Jobs, where a TradingEngine names none."""
+    postgres_image: str = Field(default="postgres:15", min_length=1)
+    """Image of the PostgreSQL that the operator runs."""
+    image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
+    """How the kubelet gets these images."""
+    collectors_namespace: str = "crypto-collectors"
+    """Where collectors run. Never a tenant's choice."""
+    monitoring_namespace: str = "monitoring"
+    """Where Prometheus runs: the only namespace that may read the workers' metrics."""
+    pod_namespace: str = "trading-operator-system"
+    """Where the operator itself runs; holds the Lease."""
+    pod_name: str = "trading-operator"
+    """Who this replica is, in the Lease and in Events."""
