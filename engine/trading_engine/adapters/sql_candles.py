@@ -31,7 +31,7 @@ class SqlCandles(SqlRows):
             {"symbol": symbol, "timeframe": timeframe, **{name: getattr(candle, name) for name in _FIELDS}}
             for candle in candles
         ]
-        return self._insert_new(_CANDLES, rows=rows) if rows else 0
+        return self._insert_new(_CANDLES, rows) if rows else 0
 
     def candles(self, symbol: str, timeframe: str, *, since_ms: int = 0, limit: int | None = None) -> list[Candle]:
         """Candles with open at or after `since_ms`, oldest first; with `limit`, the NEWEST that many."""

@@ -64,7 +64,7 @@ class SqlFills(SqlRows):
         newest_ms = self._connection.execute(_NEWEST_MS, self._of(fill.symbol)).scalar()
         row = {name: getattr(fill, name) for name in _FILL}
         row.update(engine=self._engine, recommendation_id=recommendation_id)
-        if not self._insert_new(fills, "venue", "venue_order_id", "trade_id", rows=row):
+        if not self._insert_new(fills, row):
             return 0
         late = newest_ms is not None and fill.timestamp_ms < newest_ms
         self._keep(self._fold(fill.symbol) if late else after_fill(position, fill))
@@ -72,7 +72,7 @@ class SqlFills(SqlRows):
 
     def _lock_position(self, symbol: str) -> Position:
         row = {**asdict(flat(symbol)), "engine": self._engine}
-        self._insert_new(positions, rows=row)
+        self._insert_new(positions, row)
         return Position(*self._connection.execute(_LOCKED, self._of(symbol)).one())
 
     def _fold(self, symbol: str) -> Position:

@@ -29,7 +29,7 @@ class SqlModels(SqlRows):
     def put_model(self, model: StoredModel) -> None:
         """Insert; a promoted one takes the place of its predecessor. Putting an id twice is no error."""
         market = self._market(model.symbol, model.timeframe)
-        self._insert_new(models, rows={**asdict(model), "engine": self._engine, "promoted": False})
+        self._insert_new(models, {**asdict(model), "engine": self._engine, "promoted": False})
         if model.promoted:
             self._connection.execute(_DEMOTE, market)
             self._connection.execute(_PROMOTE, {**market, "of_id": model.id, "why": model.reason})

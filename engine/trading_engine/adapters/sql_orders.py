@@ -50,7 +50,9 @@ class SqlOrders(SqlRows):
         """
         if row.state not in {OrderState.INTENT, OrderState.DENIED}:
             raise ValueError(f"order of {row.recommendation_id}: born as intent or denied, not as {row.state}")
-        if not self._insert_new(orders, rows=_columns(row, self._engine)):
+        if not self._insert_new(orders, _columns(row, self._engine)):
+            if self.order(row.recommendation_id) is None:
+                raise ValueError(f"client order id {row.request.client_order_id} belongs to another recommendation")
             return False
         self._put_event(events, row.recommendation_id, "", row.state, at_ms=row.created_ms, detail=row.execution.detail)
         return True

@@ -77,7 +77,7 @@ class SqlRecommendations(SqlRows):
 
     def put_signal(self, signal: SignalRow, recommendation: Recommendation | None) -> bool:
         """Insert both, or nothing when that candle was decided already (False)."""
-        if not self._insert_new(signals, rows={**asdict(signal), "engine": self._engine}):
+        if not self._insert_new(signals, {**asdict(signal), "engine": self._engine}):
             return False
         if recommendation is not None:
             self._put_recommendation(recommendation)

@@ -20,9 +20,13 @@ class SqlRows:
         self._connection = connection
         self._engine = engine
 
-    def _insert_new(self, table: Table, *key: str, rows: dict[str, Any] | list[dict[str, Any]]) -> int:
-        """Insert rows whose `key` (default: the primary key) is not there yet; returns how many were new."""
-        statement = _insert_or_nothing(self._connection.dialect.name, table, key)
+    def _insert_new(self, table: Table, rows: dict[str, Any] | list[dict[str, Any]]) -> int:
+        """Insert rows unless one with the same key is there; returns how many were new.
+
+        Any unique key counts: with a single one named, two writers of the same row may still
+        collide on another.
+        """
+        statement = _insert_or_nothing(self._connection.dialect.name, table)
         return self._connection.execute(statement, rows).rowcount
 
     def _put_event(
@@ -39,16 +43,15 @@ def _insert(table: Table) -> Insert:
 
 
 @cache
-def _insert_or_nothing(dialect: str, table: Table, key: tuple[str, ...]) -> Insert:
-    columns = [table.c[name] for name in key] or list(table.primary_key)
+def _insert_or_nothing(dialect: str, table: Table) -> Insert:
     if dialect == "postgresql":
-        statement: Insert = postgresql.insert(table).on_conflict_do_nothing(index_elements=columns)
+        statement: Insert = postgresql.insert(table).on_conflict_do_nothing()
     else:
-        statement = sqlite.insert(table).on_conflict_do_nothing(index_elements=columns)
+        statement = sqlite.insert(table).on_conflict_do_nothing()
     return statement.execution_options(preserve_rowcount=True)
 
 
-def event_row(row: Row[Any]) -> EventRow:
+def event_row(row: Row[Any, Any, Any, Any, Any, Any]) -> EventRow:
     """A journal's line from its columns in the order of `EventRow`."""
     seq, subject, at_ms, before, after, detail = row
     return EventRow(seq, str(subject), at_ms, before, str(after), detail)

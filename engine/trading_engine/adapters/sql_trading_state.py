@@ -34,7 +34,7 @@ class SqlTradingState(SqlOrders):
 
     def put_trading_state(self, change: TradingStateChange, *, at_ms: int) -> TradingStateReport:
         """Set it; setting the state it already has changes nothing (`since_ms` stays)."""
-        self._insert_new(trading_state, rows={**_DEFAULT, "engine": self._engine})
+        self._insert_new(trading_state, {**_DEFAULT, "engine": self._engine})
         new = {"new_state": change.state, "new_who": change.who, "new_why": change.why}
         self._connection.execute(_SET, {**new, "of_engine": self._engine, "at_ms": at_ms})
         return self.trading_state()
