@@ -56,15 +56,16 @@ class FakeLocalModel:
         self.go = Event()
         self.go.set()
         self.asks: list[Ask] = []
-        self.stopped = 0
+        self.asked, self.gave_up = Event(), Event()
         self._text = text
 
     def answer(self, ask: Ask, stopped: Event) -> Answer:
         self.asks.append(ask)
+        self.asked.set()
         if ask.messages[-1]["content"] == "too long":
             raise PromptRefused("request (5000 tokens) exceeds the available context size (2048 tokens)")
         while not self.go.wait(0.01):
             if stopped.is_set():
-                self.stopped += 1
+                self.gave_up.set()
                 raise Stopped
         return Answer(self._text, "stop", prompt_tokens=7, tokens=3)

@@ -205,5 +205,8 @@ async def test_writes_one_line_per_verdict_with_the_recommendation_id() -> None:
         await validated("no", REJECT)
         await validated(WorkerUnavailable("down"))
     verdicts = [line for line in lines if line["event"] == "validated"]
-    assert [(line["source"], line["log_level"]) for line in verdicts] == [("repaired", "info"), ("unavailable", "warning")]
+    assert [(line["source"], line["log_level"]) for line in verdicts] == [
+        ("repaired", "info"),
+        ("unavailable", "warning"),
+    ]
     assert {line["recommendation_id"] for line in verdicts} == {str(REQUEST.recommendation.id)}
