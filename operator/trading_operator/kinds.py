@@ -45,6 +45,7 @@ EVENT: Final = Kind("events.k8s.io", "v1", "Event", "events")
 
 CHILDREN: Final = (
     Kind("", "v1", "ConfigMap", "configmaps"),
+    Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
     SECRET,
     Kind("", "v1", "Service", "services"),
     Kind("", "v1", "ServiceAccount", "serviceaccounts"),
