@@ -68,9 +68,10 @@ class MarketData(Protocol):
     """
 
     async def fetch_candles(self, symbol: str, timeframe: str, since_ms: int, limit: int) -> list[Candle]:
-        """At most `limit` candles whose open is at or after `since_ms`, oldest first.
+        """Candles whose open lies in the `limit` candle lengths from `since_ms` on, oldest first.
 
-        The newest may still be forming: callers drop those whose close is not before now.
+        Fewer where the exchange has holes; none does not mean that there are none later. The newest may
+        still be forming: callers drop those whose close is not before now.
         """
 
     async def fetch_quote(self, symbol: str) -> Quote:
