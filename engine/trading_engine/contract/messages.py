@@ -266,6 +266,16 @@ class Wake(Message):
     recommendation_id: UUID
 
 
+class TrainingReport(Message):
+    """What `train --config` leaves in its pod as termination message, for the operator's condition ModelReady.
+
+    Together at most 4096 bytes, which is what the kubelet keeps: reasons are short.
+    """
+
+    promoted: tuple[Symbol, ...] = Field(default=(), description="Symbols with a promoted model, new or known.")
+    refused: dict[Symbol, str] = Field(default_factory=dict, description="Symbols without one, and why.")
+
+
 def recommendation_id(engine: str, symbol: str, timeframe: str, candle_open_ms: int) -> UUID:
     """Id of the one recommendation that an engine may make of one closed candle (UUIDv5)."""
     return uuid5(RECOMMENDATION_NAMESPACE, f"{engine}|{symbol}|{timeframe}|{candle_open_ms}")
