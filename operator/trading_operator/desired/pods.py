@@ -105,6 +105,8 @@ def container(name: str, image: str, command: Iterable[str], mounts: Iterable[Mo
         "imagePullPolicy": settings.image_pull_policy,
         "command": list(command),
         "volumeMounts": [each.mount() for each in mounts],
+        # The last lines of a failed container's log become part of the status.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},

@@ -1,0 +1,83 @@
+"""Every reason that a condition may carry, each with what it means: `docs/reference/reasons.md` is made from here.
+
+The order is that of precedence: where several things are wrong, Ready names the first of them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+
+class Reason(StrEnum):
+    """`value` is the word in the condition, `meaning` the sentence in the documentation."""
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str) -> Self:
+        """A member with its sentence."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    # what a person has to mend
+    INVALID_SPEC = (
+        "InvalidSpec",
+        "The object does not fit its kind; the message names field, value and what is allowed.",
+    )
+    APPLY_REFUSED = "ApplyRefused", "The API server refused an object of the engine; the message has its words."
+    SECRET_MISSING = "SecretMissing", "A Secret that the spec names is not there, or lacks a key."  # noqa: S105
+    IMAGE_PULL_FAILED = "ImagePullFailed", "The kubelet cannot get a container's image."
+    UNSCHEDULABLE = "Unschedulable", "The scheduler finds no node for a pod."
+    PODS_REFUSED = "PodsRefused", "The API server refuses the pods of a workload: a quota, or pod security."
+    CONTAINER_INVALID = "ContainerInvalid", "The kubelet cannot make a container from its description."
+    DATABASE_NOT_READY = "DatabaseNotReady", "The database that the operator runs does not accept connections yet."
+    CRASH_LOOPING = "CrashLooping", "A container ends again and again; the message has its last words."
+    # what time mends
+    SUSPENDED = "Suspended", "spec.suspend is true: the operator changes nothing, also not what the spec now asks for."
+    PROGRESSING = "Progressing", "Workloads are being made or rolled to what the spec asks for."
+    NOT_IMPLEMENTED = "NotImplemented", "The controller of this kind is not there yet; nothing is known."
+    # what is well
+    ALL_WORKERS_READY = "AllWorkersReady", "Every worker runs the wanted configuration and is ready."
+    SETTLED = "Settled", "Nothing is being rolled."
+    NOTHING_TO_MEND = "NothingToMend", "Nothing waits for a person."
+    NOT_SUSPENDED = "NotSuspended", "spec.suspend is false."
+    # the red button
+    ACKNOWLEDGED = "Acknowledged", "The executor acknowledged that it is halted: it sends nothing."
+    AWAITING_ACKNOWLEDGEMENT = (
+        "AwaitingAcknowledgement",
+        "Halted is asked for; the executor has not acknowledged it yet.",
+    )
+    EXECUTOR_UNREACHABLE = "ExecutorUnreachable", "The executor could not be asked; what it last obeyed holds there."
+    NOT_HALTED = "NotHalted", "The executor acknowledged another state than Halted."
+    # the model
+    MODELS_PROMOTED = "ModelsPromoted", "Every symbol has a promoted model."
+    NO_MODEL = "NoModel", "A symbol has no promoted model: its signals are hold. The message says why."
+    TRAINING = "Training", "The training Job has not ended yet."
+    TRAINING_FAILED = "TrainingFailed", "The training Job gave up; the message has its last words."
+    NOT_REPORTED = "NotReported", "Nobody has said yet which models are promoted."
+
+
+#: Those that wait for a person: `Stalled` is True with them.
+NEEDS_A_PERSON = frozenset(
+    {
+        Reason.INVALID_SPEC,
+        Reason.APPLY_REFUSED,
+        Reason.SECRET_MISSING,
+        Reason.IMAGE_PULL_FAILED,
+        Reason.UNSCHEDULABLE,
+        Reason.PODS_REFUSED,
+        Reason.CONTAINER_INVALID,
+        Reason.CRASH_LOOPING,
+    }
+)
+
+
+def reference() -> str:
+    """The page of all reasons, as Markdown."""
+    rows = "".join(f"| `{reason}` | {reason.meaning} |\n" for reason in Reason)
+    return (
+        "# Reasons of conditions\n\nGenerated from `trading_operator/checks/reasons.py` by `make generate`. Where several things are"
+        f" wrong, Ready names the one that stands first here.\n\n| reason | meaning |\n| --- | --- |\n{rows}"
+    )
