@@ -149,6 +149,12 @@ class PaperConfig(Section):
         le=1,
         description="Share of an order that fills at once; the rest is canceled.",
     )
+    fee_rate: Decimal | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="Taker fee as a fraction of the cost; None: the worst published tier, for no account was asked.",
+    )
 
 
 class CallsConfig(Section):
