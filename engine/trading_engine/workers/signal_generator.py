@@ -60,14 +60,14 @@ class Memory:
 
 @dataclass(frozen=True)
 class Deps:
-    """Configuration and ports. `load_model` reads a stored model or raises ModelInvalid."""
+    """Configuration and ports. `load_model` makes a model of its text and card, or raises ModelInvalid."""
 
     config: EngineConfig
     database: Database
     calls: WorkerClient
     clock: Clock
     metrics: Metrics
-    load_model: Callable[[StoredModel], Model]
+    load_model: Callable[[str, str], Model]
     memory: Memory = field(default_factory=Memory)
 
 
@@ -112,7 +112,7 @@ def _take_over(deps: Deps, symbol: str, watched: Watched, stored: StoredModel | 
     problem = None if stored else "no model is promoted: train one; until then every signal is hold"
     watched.model = None
     try:
-        watched.model = deps.load_model(stored) if stored else None
+        watched.model = deps.load_model(stored.text, stored.card) if stored else None
     except ModelInvalid as error:
         problem = str(error)
     if watched.model:
