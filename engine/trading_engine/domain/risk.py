@@ -125,7 +125,7 @@ def _nothing_to_sell(risk: RiskInput) -> str | None:
 
 
 def _above(what: str, figure: Decimal | int, limit: Decimal | int) -> str | None:
-    return f"{what} {figure:f} is above {limit:f}" if figure > limit else None
+    return f"{what} {Decimal(figure):f} is above {Decimal(limit):f}" if figure > limit else None
 
 
 #: In the order of RiskReason; the first refusal wins.
