@@ -30,3 +30,15 @@ class Settings(BaseSettings):
     """Where the operator itself runs; holds the Lease."""
     pod_name: str = "trading-operator"
     """Who this replica is, in the Lease and in Events."""
+    lease_name: str = "trading-operator"
+    """Name of the Lease; only its holder writes."""
+    workers: int = Field(default=4, ge=1, le=64)
+    """Resources that are worked on at the same time."""
+    relist_seconds: float = Field(default=300, gt=0)
+    """Seconds between two lists of everything, which correct what the watches missed."""
+    deaf_seconds: float = Field(default=30, gt=0)
+    """How long a watch may owe what a list has shown, before the process ends."""
+    http_port: int = Field(default=8080, ge=0, le=65535)
+    """Port of /healthz, /readyz and /metrics; 0 picks a free one."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Lowest level that is logged."""

@@ -1,0 +1,167 @@
+"""The Kubernetes side of a reconcile: `gather` reads the cache, `execute` writes a plan, `write_status` the status.
+
+`reconcile` calls it. Writes are server-side apply with one field manager and ready JSON bytes; the
+answer to each write goes into the cache, so the next reconcile sees it without waiting for a watch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import orjson
+
+from trading_operator.api.v1alpha1 import TradingEngine
+from trading_operator.cache import Cache, Manifest, Ref, ref_of
+from trading_operator.connection import APPLY, Connection
+from trading_operator.desired import names, referenced_secrets
+from trading_operator.errors import ApiRefused, ClusterUnavailable
+from trading_operator.kinds import EVENT, POD, SECRET, Kind, kind_of
+from trading_operator.observed import Observed
+from trading_operator.ownership import Owner, is_ours
+from trading_operator.plan import Plan
+
+FIELD_MANAGER: Final = "trading-operator"
+FORCED: Final = {"fieldManager": FIELD_MANAGER, "force": "true"}
+CREATED: Final = {"fieldManager": FIELD_MANAGER}
+NOT_FOUND, CONFLICT = 404, 409
+#: Written after everything they mount.
+WORKLOADS: Final = frozenset({"Deployment", "StatefulSet", "Job"})
+
+
+class Cluster:
+    """Reads from the cache, writes through the connection."""
+
+    def __init__(self, connection: Connection, cache: Cache) -> None:
+        self._connection = connection
+        self._cache = cache
+
+    def get(self, ref: Ref) -> Manifest | None:
+        """An object as last seen, or None."""
+        return self._cache.get(ref)
+
+    def owned(self, owner: Owner) -> list[Manifest]:
+        """Everything of an engine as last seen, pods included."""
+        return self._cache.owned(owner)
+
+    async def gather(self, engine: TradingEngine) -> Observed:
+        """What there is of an engine. Generated Secrets that the cache lacks are looked up, never assumed absent."""
+        generated = (names.token_secret(engine), names.database_secret(engine))
+        await asyncio.gather(*(self._look_up_unseen(Ref(SECRET, engine.namespace, name)) for name in generated))
+        found = self._cache.owned((engine.namespace, engine.name))
+        return Observed(
+            objects=tuple(each for each in found if each["kind"] != POD.name and is_ours(each)),
+            pods=tuple(each for each in found if each["kind"] == POD.name),
+            user_secrets=await self._secrets(engine.namespace, referenced_secrets(engine)),
+        )
+
+    async def execute(self, plan: Plan, observed: Observed) -> tuple[str, ...]:
+        """Write a plan; what the API server refused, in words. ClusterUnavailable where it did not answer."""
+        seen = {_ref(each) for each in observed.objects}
+        first = [each for each in plan.apply if each["kind"] not in WORKLOADS]
+        last = [each for each in plan.apply if each["kind"] in WORKLOADS]
+        refused: list[str] = []
+        for wave in (first, last):
+            refused += await _all(self._put(each, unseen=_ref(each) not in seen) for each in wave)
+        refused += await _all(self.delete(each) for each in plan.delete)
+        return tuple(refused)
+
+    async def delete(self, manifest: Manifest) -> None:
+        """Delete exactly this version of an object of ours; one that is gone or changed meanwhile is left alone."""
+        if not is_ours(manifest):
+            raise ValueError(f"{_ref(manifest)} is not ours to delete")
+        metadata = manifest["metadata"]
+        options = {
+            "preconditions": {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]},
+            "propagationPolicy": "Background",
+        }
+        try:
+            await self._connection.request("DELETE", _path(manifest), orjson.dumps(options))
+        except ApiRefused as error:
+            if error.status not in (NOT_FOUND, CONFLICT):
+                raise
+
+    async def write_status(self, kind: Kind, manifest: Manifest, status: Mapping[str, Any]) -> bool:
+        """Write a status where it differs from the known one; whether it was written. A deleted object is no error."""
+        if manifest.get("status", {}) == status:
+            return False
+        ref = ref_of(kind, manifest)
+        identity = {key: manifest["metadata"][key] for key in ("name", "namespace", "uid")}
+        body = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": identity, "status": status}
+        path = kind.path(ref.namespace, ref.name) + "/status"
+        try:
+            self._cache.put(kind, await self._connection.request("PATCH", path, orjson.dumps(body), APPLY, FORCED))
+        except ApiRefused as error:
+            if error.status not in (NOT_FOUND, CONFLICT):
+                raise
+            return False
+        return True
+
+    async def exists(self, ref: Ref) -> bool:
+        """Whether an object is there, asked of the API server itself."""
+        return await self._read(ref) is not None
+
+    async def post_event(self, event: Mapping[str, Any]) -> None:
+        """Write an Event."""
+        await self._connection.request("POST", EVENT.path(event["metadata"]["namespace"]), orjson.dumps(event))
+
+    async def _put(self, desired: Manifest, *, unseen: bool) -> None:
+        kind = kind_of(desired)
+        body = orjson.dumps(desired)
+        if kind == SECRET and unseen:
+            answer = await self._create(desired, body)
+        else:
+            answer = await self._connection.request("PATCH", _path(desired), body, APPLY, FORCED)
+        self._cache.put(kind, answer)
+
+    async def _create(self, desired: Manifest, body: bytes) -> dict[str, Any]:
+        # Generated values must never replace others that this process has not seen yet.
+        try:
+            return await self._connection.request(
+                "POST", SECRET.path(desired["metadata"]["namespace"]), body, query=CREATED
+            )
+        except ApiRefused as error:
+            if error.status != CONFLICT:
+                raise
+            await self._read(_ref(desired))
+            raise ClusterUnavailable(f"{_ref(desired)} was made by somebody else meanwhile") from error
+
+    async def _look_up_unseen(self, ref: Ref) -> None:
+        if self._cache.get(ref) is None:
+            await self._read(ref)
+
+    async def _read(self, ref: Ref) -> Manifest | None:
+        try:
+            found = await self._connection.request("GET", ref.kind.path(ref.namespace, ref.name))
+        except ApiRefused as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
+        if ref.kind.ours or is_ours(found):
+            self._cache.put(ref.kind, found)
+        return found
+
+    async def _secrets(self, namespace: str, wanted: Iterable[str]) -> dict[str, Manifest]:
+        refs = [Ref(SECRET, namespace, name) for name in wanted]
+        found = await asyncio.gather(*(self._read(ref) for ref in refs))
+        return {ref.name: secret for ref, secret in zip(refs, found, strict=True) if secret is not None}
+
+
+async def _all(writes: Iterable[Any]) -> list[str]:
+    """Run writes side by side to their end; refusals become words, anything else is raised afterwards."""
+    results = await asyncio.gather(*writes, return_exceptions=True)
+    failures = [each for each in results if isinstance(each, BaseException)]
+    for failure in failures:
+        if not isinstance(failure, ApiRefused):
+            raise failure
+    return [str(failure) for failure in failures]
+
+
+def _ref(manifest: Manifest) -> Ref:
+    return ref_of(kind_of(manifest), manifest)
+
+
+def _path(manifest: Manifest) -> str:
+    ref = _ref(manifest)
+    return ref.kind.path(ref.namespace, ref.name)

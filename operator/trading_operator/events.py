@@ -1,0 +1,98 @@
+"""Events for transitions of conditions: one per change, deduplicated, with a budget per object.
+
+`reconcile` asks for them after it wrote a status. Pure but for its memory of what was told when.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+Manifest = Mapping[str, Any]
+
+#: Conditions whose False (or True for Stalled) deserves a warning.
+GOOD: Final = frozenset({"Ready"})
+BAD: Final = frozenset({"Stalled"})
+NOTE_LENGTH: Final = 1000
+
+
+@dataclass
+class _Budget:
+    tokens: float
+    filled_at: float
+
+
+class EventRecorder:
+    """At most `burst` Events of one object at once, then one every `seconds`; the same words once in `quiet` s."""
+
+    def __init__(
+        self,
+        identity: str,
+        burst: int = 25,
+        seconds: float = 300.0,
+        quiet: float = 600.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._identity = identity
+        self._burst = burst
+        self._seconds = seconds
+        self._quiet = quiet
+        self._clock = clock
+        self._budgets: dict[str, _Budget] = {}
+        self._told: dict[tuple[str, str, str], float] = {}
+
+    def transitions(self, manifest: Manifest, before: Manifest, after: Manifest) -> Iterator[dict[str, Any]]:
+        """Events for each condition whose status or reason changed."""
+        known = {each["type"]: each for each in before.get("conditions", ())}
+        for condition in after.get("conditions", ()):
+            old = known.get(condition["type"], {})
+            changed = (old.get("status"), old.get("reason")) != (condition["status"], condition["reason"])
+            if changed and self._may_tell(manifest["metadata"]["uid"], condition):
+                yield self._event(manifest, condition)
+
+    def _may_tell(self, uid: str, condition: Manifest) -> bool:
+        now = self._clock()
+        self._told = {key: at for key, at in self._told.items() if now - at < self._quiet}
+        words = (uid, condition["type"], f"{condition['status']} {condition['reason']} {condition.get('message', '')}")
+        if words in self._told or not self._spend(uid, now):
+            return False
+        self._told[words] = now
+        return True
+
+    def _spend(self, uid: str, now: float) -> bool:
+        budget = self._budgets.setdefault(uid, _Budget(self._burst, now))
+        budget.tokens = min(self._burst, budget.tokens + (now - budget.filled_at) / self._seconds)
+        budget.filled_at = now
+        if budget.tokens < 1:
+            return False
+        budget.tokens -= 1
+        return True
+
+    def _event(self, manifest: Manifest, condition: Manifest) -> dict[str, Any]:
+        metadata = manifest["metadata"]
+        kind, status = condition["type"], condition["status"]
+        warns = (kind in GOOD and status == "False") or (kind in BAD and status == "True")
+        note = f"{kind} is {status}: {condition.get('message') or condition['reason']}"
+        return {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {"name": f"{metadata['name']}.{uuid.uuid4().hex[:16]}", "namespace": metadata["namespace"]},
+            "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "type": "Warning" if warns else "Normal",
+            "reason": condition["reason"],
+            "action": f"{kind}{status}",
+            "note": note[:NOTE_LENGTH],
+            "regarding": {
+                "apiVersion": manifest["apiVersion"],
+                "kind": manifest["kind"],
+                "name": metadata["name"],
+                "namespace": metadata["namespace"],
+                "uid": metadata["uid"],
+            },
+            "reportingController": "tradingengine.io/trading-operator",
+            "reportingInstance": self._identity[:128],
+        }

@@ -1,0 +1,32 @@
+"""Whose an observed object is, and which objects are watched at all. Pure; used by the cache, watches and sweeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trading_operator.desired.labels import ENGINE_NAME, ENGINE_NAMESPACE, MANAGED_BY, OPERATOR, OWNED_SELECTOR
+from trading_operator.kinds import POD, Kind
+
+Owner = tuple[str, str]
+
+
+def owner_of(manifest: Mapping[str, Any]) -> Owner | None:
+    """Namespace and name of the engine whose mark an object carries, or None."""
+    labels = manifest["metadata"].get("labels") or {}
+    if ENGINE_NAME not in labels or ENGINE_NAMESPACE not in labels:
+        return None
+    return labels[ENGINE_NAMESPACE], labels[ENGINE_NAME]
+
+
+def is_ours(manifest: Mapping[str, Any]) -> bool:
+    """Whether the operator made an object: it carries our label and an engine's mark."""
+    labels = manifest["metadata"].get("labels") or {}
+    return labels.get(MANAGED_BY) == OPERATOR and owner_of(manifest) is not None
+
+
+def selector_of(kind: Kind) -> str:
+    """Label selector for lists and watches of a kind; pods carry the mark of their engine, not our label."""
+    if kind.ours:
+        return ""
+    return ENGINE_NAME if kind == POD else OWNED_SELECTOR

@@ -1,0 +1,185 @@
+"""The story, once per kind: what a key in the queue leads to.
+
+`run.py` gives each key of the queue to `Reconciler.reconcile`. It reads the world, never a difference, and
+may run at any moment, any number of times. The red button comes before everything else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from trading_engine.contract.config import TradingState
+from trading_engine.contract.messages import TradingStateReport
+from trading_engine.contract.workers import TRADE_EXECUTOR
+from trading_operator.api.v1alpha1 import MonitoringTarget, TradingEngine
+from trading_operator.cache import Manifest, Ref
+from trading_operator.checks import engine_status, invalid_status, target_status
+from trading_operator.cluster import Cluster
+from trading_operator.desired import desired_objects, inputs_from, names
+from trading_operator.desired.inputs import plain
+from trading_operator.desired.labels import COMPONENT
+from trading_operator.errors import ApiRefused, InvalidResource
+from trading_operator.events import EventRecorder
+from trading_operator.executor_client import ExecutorAddress, ExecutorClient, ExecutorUnreachable
+from trading_operator.kinds import POD, SECRET, TRADING_ENGINE
+from trading_operator.observed import Observed
+from trading_operator.plan import plan
+from trading_operator.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+#: Seconds until the next look, where no event would bring it.
+SOON: Final = 2.0
+NOT_READY: Final = 20.0
+HELD_BACK: Final = 60.0
+
+
+@dataclass(frozen=True)
+class Trading:
+    """What came of the red button; `silent` where an executor runs and does not answer."""
+
+    report: TradingStateReport | None = None
+    problem: str = ""
+    silent: bool = False
+
+
+class Reconciler:
+    """Turns what people declared into what is, and says how far that is."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        settings: Settings,
+        executor: ExecutorClient,
+        events: EventRecorder,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._cluster = cluster
+        self._settings = settings
+        self._executor = executor
+        self._events = events
+        self._now = now
+
+    async def reconcile(self, ref: Ref) -> float | None:
+        """Make one resource so; the seconds after which to look again, None where events suffice."""
+        manifest = self._cluster.get(ref)
+        if ref.kind != TRADING_ENGINE:
+            return await self._reconcile_target(ref, manifest)
+        if manifest is None:
+            await self._sweep(ref)
+            return None
+        return await self._reconcile_engine(ref, manifest)
+
+    async def _reconcile_engine(self, ref: Ref, manifest: Manifest) -> float | None:
+        trading = await self._press_red_button(ref, manifest)
+        if "deletionTimestamp" in manifest["metadata"]:
+            return None
+        try:
+            engine = TradingEngine.parse(manifest)
+        except InvalidResource as error:
+            return await self._report(ref, manifest, invalid_status(manifest, error, self._now()).to_dict())
+        observed = await self._cluster.gather(engine)
+        refused = () if engine.spec.suspend else await self._make_so(engine, observed)
+        observed = dataclasses.replace(
+            await self._cluster.gather(engine),
+            trading=trading.report,
+            trading_problem=trading.problem,
+            refused=refused,
+        )
+        status = engine_status(engine, observed, self._now()).to_dict()
+        again = await self._report(ref, manifest, status)
+        return SOON if refused or trading.silent else again
+
+    async def _make_so(self, engine: TradingEngine, observed: Observed) -> tuple[str, ...]:
+        inputs = inputs_from(engine, observed.objects, observed.user_secrets, secrets.token_urlsafe)
+        desired = desired_objects(engine, self._settings, inputs)
+        return await self._cluster.execute(plan(desired, observed.objects), observed)
+
+    async def _press_red_button(self, ref: Ref, manifest: Manifest) -> Trading:
+        """Tell the executor its state from what is at hand: neither the API server nor a valid spec is needed."""
+        wanted = manifest.get("spec", {}).get("tradingState", TradingState.ACTIVE)
+        if wanted not in list(TradingState):
+            return Trading(problem=f"spec.tradingState {wanted!r} is none of {', '.join(TradingState)}")
+        address = self._executor_address(ref)
+        if address is None:
+            return Trading(problem="no trade executor runs")
+        try:
+            why = f"spec.tradingState, generation {manifest['metadata'].get('generation', 0)}"
+            return Trading(await self._executor.ensure(address, TradingState(wanted), why))
+        except ExecutorUnreachable as error:
+            return Trading(problem=str(error), silent=True)
+
+    def _executor_address(self, ref: Ref) -> ExecutorAddress | None:
+        owned = self._cluster.owned((ref.namespace, ref.name))
+        tokens = [plain(each)[names.TOKEN_KEY] for each in owned if _has_token(each)]
+        pods = [each for each in owned if _is_running_executor(each)]
+        if not tokens or not pods:
+            return None
+        newest = max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
+        return ExecutorAddress(newest["status"]["podIP"], tokens[0], _incarnation(newest))
+
+    async def _reconcile_target(self, ref: Ref, manifest: Manifest | None) -> float | None:
+        if manifest is None or "deletionTimestamp" in manifest["metadata"]:
+            return None
+        try:
+            status = target_status(MonitoringTarget.parse(manifest), self._now()).to_dict()
+        except InvalidResource as error:
+            status = invalid_status(manifest, error, self._now()).to_dict()
+        await self._report(ref, manifest, status)
+        return None
+
+    async def _report(self, ref: Ref, manifest: Manifest, status: dict[str, Any]) -> float | None:
+        before = manifest.get("status", {})
+        if await self._cluster.write_status(ref.kind, manifest, status):
+            await self._tell(manifest, before, status)
+        if not _is_true(status, "Ready"):
+            return NOT_READY
+        return HELD_BACK if status.get("tradingState") != TradingState.ACTIVE else None
+
+    async def _tell(self, manifest: Manifest, before: Manifest, after: Manifest) -> None:
+        for event in self._events.transitions(manifest, before, after):
+            try:
+                await self._cluster.post_event(event)
+            except ApiRefused as error:
+                logger.warning("an Event was refused: %s", error)
+
+    async def _sweep(self, ref: Ref) -> None:
+        """Delete what a deleted engine left outside its namespace; what is inside has ownerReferences."""
+        left = [
+            each
+            for each in self._cluster.owned((ref.namespace, ref.name))
+            if each["kind"] != POD.name and not each["metadata"].get("ownerReferences")
+        ]
+        # Nothing is destroyed on the word of a cache.
+        if not left or await self._cluster.exists(ref):
+            return
+        logger.info("%s is gone: deleting %d objects it left elsewhere", ref, len(left))
+        for each in left:
+            await self._cluster.delete(each)
+
+
+def _has_token(manifest: Manifest) -> bool:
+    return manifest["kind"] == SECRET.name and names.TOKEN_KEY in plain(manifest)
+
+
+def _is_running_executor(manifest: Manifest) -> bool:
+    if manifest["kind"] != POD.name or "deletionTimestamp" in manifest["metadata"]:
+        return False
+    status = manifest.get("status", {})
+    component = manifest["metadata"]["labels"].get(COMPONENT)
+    return component == TRADE_EXECUTOR.service and status.get("phase") == "Running" and bool(status.get("podIP"))
+
+
+def _incarnation(pod: Manifest) -> str:
+    restarts = sum(each.get("restartCount", 0) for each in pod["status"].get("containerStatuses", ()))
+    return f"{pod['metadata']['uid']}/{restarts}"
+
+
+def _is_true(status: Manifest, condition: str) -> bool:
+    return any(each["type"] == condition and each["status"] == "True" for each in status.get("conditions", ()))

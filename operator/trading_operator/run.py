@@ -1,0 +1,203 @@
+"""`trading-operator run`: everything started in order, everything stopped in order.
+
+The cache is filled first, then the watches start, and only the holder of the lease works on the queue.
+Whatever ends by itself ends the process: a supervisor that starts it again is simpler than half of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import signal
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import aiohttp
+
+from trading_operator import health, watchers
+from trading_operator.cache import Cache, Ref
+from trading_operator.cluster import Cluster
+from trading_operator.connection import Connection, Limits, connect
+from trading_operator.errors import ApiRefused, ClusterUnavailable, LeadershipLost
+from trading_operator.events import EventRecorder
+from trading_operator.executor_client import ExecutorClient
+from trading_operator.handlers import Handlers
+from trading_operator.leader import Leader, Timings
+from trading_operator.lease import ClusterLease
+from trading_operator.metrics import OperatorMetrics
+from trading_operator.ownership import owner_of
+from trading_operator.queue import WorkQueue, work
+from trading_operator.reconcile import Reconciler
+from trading_operator.relist import Relist
+from trading_operator.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+#: Seconds: cap of the back-off while the API server is away, deadline of one reconcile, patience at the end.
+OUTAGE_CAP: Final = 5.0
+RECONCILE_DEADLINE: Final = 60.0
+GRACE: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The pieces that the running half is made of."""
+
+    settings: Settings
+    metrics: OperatorMetrics
+    handlers: Handlers
+    queue: WorkQueue[Ref]
+    leader: Leader
+    relist: Relist
+    reconciler: Reconciler
+
+
+async def run(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; anything else that ends it is raised."""
+    metrics = OperatorMetrics("tradingengine")
+    async with connect(Limits(), metrics.requested) as connection, aiohttp.ClientSession() as http:
+        parts = _assemble(settings, metrics, connection, http)
+        async with health.serving(
+            settings.http_port, metrics.registry, lambda: unhealthy(parts), lambda: unready(parts)
+        ) as port:
+            logger.info("serving /healthz, /readyz and /metrics on port %d", port)
+            await _run(parts, connection)
+
+
+def unhealthy(parts: Parts) -> str:
+    """Why a restart would help, or ""."""
+    stuck = parts.queue.oldest_seconds() if parts.leader.leads() else 0
+    if stuck > 2 * RECONCILE_DEADLINE:
+        return f"the queue has not moved for {stuck:.0f} s"
+    age = time.monotonic() - parts.relist.tried_at
+    if age > 2 * parts.settings.relist_seconds + 60:
+        return f"nothing was listed for {age:.0f} s"
+    return ""
+
+
+def unready(parts: Parts) -> str:
+    """Why this replica could not take over now, or ""."""
+    return "" if parts.relist.complete.is_set() else "the cluster has not been listed yet"
+
+
+def _assemble(
+    settings: Settings, metrics: OperatorMetrics, connection: Connection, http: aiohttp.ClientSession
+) -> Parts:
+    cache = Cache(owner_of)
+    queue: WorkQueue[Ref] = WorkQueue(metrics.queue)
+    metrics.queue.follow(queue.unfinished_seconds)
+    handlers = Handlers(cache, queue.add, metrics.watched)
+    identity = f"{settings.pod_name}_{secrets.token_hex(4)}"
+    lease = ClusterLease(connection, settings.pod_namespace, settings.lease_name)
+    leader = Leader(lease, identity, Timings())
+    connection.guard = leader.require
+    relist = Relist(connection, cache, handlers.deliveries, handlers.changed, metrics.corrected)
+    events = EventRecorder(settings.pod_name)
+    reconciler = Reconciler(Cluster(connection, cache), settings, ExecutorClient(http), events, _now)
+    return Parts(settings, metrics, handlers, queue, leader, relist, reconciler)
+
+
+async def _run(parts: Parts, connection: Connection) -> None:
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    leader = _task("leader", parts.leader.run())
+    others = [
+        _task("stop", stop.wait()),
+        _task("relist", parts.relist.run(parts.settings.relist_seconds, parts.settings.deaf_seconds)),
+        _task("greeter", _greet(parts)),
+        _task("sweeper", _sweep_regularly(parts)),
+        *(_task(f"worker {number}", _worker(parts)) for number in range(parts.settings.workers)),
+    ]
+    try:
+        await _until_listed(parts, [leader, *others])
+        if not stop.is_set():
+            others += await watchers.spawn(connection.configuration, parts.handlers.on_event)
+            _stop_on_signals(stop)  # kopf has taken the signals for itself
+            await _first_to_end([leader, *others])
+    finally:
+        parts.queue.close()
+        await _end(others)
+        # Only now can nothing of ours write any more.
+        await parts.leader.release()
+        await _end([leader])
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+
+async def _worker(parts: Parts) -> None:
+    await parts.leader.elected.wait()
+    await work(parts.queue, lambda ref: _handle(parts, ref))
+
+
+async def _handle(parts: Parts, ref: Ref) -> None:
+    """Reconcile one key; decide when it comes back."""
+    started, result = time.monotonic(), "error"
+    try:
+        async with asyncio.timeout(RECONCILE_DEADLINE):
+            again = await parts.reconciler.reconcile(ref)
+        parts.queue.forget(ref)
+        if again is not None:
+            parts.queue.add_after(ref, again)
+        result = "success" if again is None else "requeue_after"
+    except LeadershipLost:
+        raise
+    except ClusterUnavailable as error:
+        wait = max(parts.queue.retry(ref, OUTAGE_CAP), error.retry_after)
+        logger.warning("%s: %s; again in %.1f s", ref, error, wait)
+    except (ApiRefused, TimeoutError) as error:
+        logger.error("%s: %s; again in %.1f s", ref, error or "took too long", parts.queue.retry(ref))
+    except Exception:
+        logger.exception("%s: a bug; again in %.1f s", ref, parts.queue.retry(ref))
+    finally:
+        parts.metrics.reconciled(result, time.monotonic() - started)
+
+
+async def _greet(parts: Parts) -> None:
+    """Once leading, look at everything; then stay."""
+    await parts.leader.elected.wait()
+    parts.metrics.leading(True)
+    await parts.relist.complete.wait()
+    parts.handlers.wake_all()
+    await asyncio.Event().wait()
+
+
+async def _sweep_regularly(parts: Parts) -> None:
+    while True:
+        await asyncio.sleep(parts.settings.relist_seconds)
+        parts.handlers.wake_orphans()
+
+
+async def _until_listed(parts: Parts, crew: list[asyncio.Task[Any]]) -> None:
+    listed = _task("first list", parts.relist.complete.wait())
+    try:
+        await _first_to_end([listed, *crew])
+    finally:
+        listed.cancel()
+
+
+async def _first_to_end(tasks: list[asyncio.Task[Any]]) -> None:
+    """Wait for the first to end; its exception, if it has one, is raised."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+
+
+async def _end(tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks, timeout=GRACE)
+
+
+def _task(name: str, work_: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    return asyncio.create_task(work_, name=name)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
