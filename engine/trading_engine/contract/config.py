@@ -9,11 +9,14 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from trading_engine.contract.workers import BY_NAME, WorkerName
+
+#: What a call for a verdict may take beyond the verdict itself, so that its deadline passes where the reason is known.
+VERDICT_MARGIN_SECONDS: Final = 10
 
 Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,15}/[A-Z0-9]{1,15}$")]
 
@@ -186,3 +189,9 @@ class EngineConfig(Section):
         default=Decimal("50"), gt=0, description="Quote amount a buy recommendation asks for, before risk."
     )
     log_levels: dict[WorkerName, LogLevel] = Field(default_factory=dict)
+
+    @property
+    def call_seconds(self) -> int:
+        """Longest wait for another worker's answer: a verdict may take all of `llm.timeout_seconds`."""
+        asked = self.llm.provider is not LlmProvider.DISABLED
+        return max(self.calls.timeout_seconds, self.llm.timeout_seconds + VERDICT_MARGIN_SECONDS if asked else 0)

@@ -35,7 +35,7 @@ _COMMON = ("engine", "mode", "symbols", "timeframe", "exchange", "database", "ex
 _OWN: dict[W, tuple[str, ...]] = {
     W.SIGNAL_GENERATOR: ("calls", "model", "order_notional", "paper"),
     W.TRADE_EXECUTOR: ("calls", "paper", "risk"),
-    W.TRADE_ORCHESTRATOR: ("calls",),
+    W.TRADE_ORCHESTRATOR: ("calls", "llm"),  # it waits for a verdict as long as the model is given
     W.RISK_MANAGEMENT: ("calls", "risk", "paper"),
     W.LLM_VALIDATION: ("calls", "llm"),
     W.EXCHANGE_DATA: (),
