@@ -245,7 +245,7 @@ paper_balances = Table(
     METADATA,
     _text("engine"),
     _text("currency"),
-    _money("free"),
+    _money("change"),  # since opening: the opening balance is configuration
     PrimaryKeyConstraint("engine", "currency"),
 )
 
