@@ -69,9 +69,13 @@ class Cache:
 
     @contextmanager
     def building(self, final: Path) -> Iterator[Path]:
-        """Give an empty folder to build in; it becomes `final` only if the block succeeds. Call it under a lock."""
-        folder = self.temporary / f"build-{final.name}"
-        shutil.rmtree(folder, ignore_errors=True)
+        """Give an empty folder to build in; it becomes `final` only if the block succeeds. Call it under a lock.
+
+        The folder is new each time: what a killed run started may still be writing into its own.
+        """
+        for abandoned in self.temporary.glob(f"build-{final.name}-*"):
+            shutil.rmtree(abandoned, ignore_errors=True)
+        folder = self.temporary / f"build-{final.name}-{os.getpid()}"
         folder.mkdir(parents=True)
         try:
             yield folder

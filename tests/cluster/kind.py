@@ -96,7 +96,8 @@ class Kind:
         process.run(process.Job(f"cluster {name}", command, log, 40, environment=self.engine.environment))
 
     def delete(self, name: str, kubeconfig: Path) -> None:
-        """Delete the cluster, healthy or broken, if there is one."""
+        """Delete the cluster, healthy or broken, if there is one; its node is not asked to end slowly."""
+        process.succeeds([self.engine.name, "kill", self.engine.node(name)], self.engine.environment)
         self.output("delete", "cluster", "--name", name, "--kubeconfig", str(kubeconfig))
 
     def exists(self, name: str) -> bool:

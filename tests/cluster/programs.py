@@ -143,13 +143,15 @@ def _go_problem(folder: Path) -> str:
 
 
 def _build(programs: list[Program], cache: Cache) -> None:
-    problem = _go_problem(programs[0].folder) if programs else ""
+    if not programs:  # another run built them while this one waited
+        return
+    problem = _go_problem(programs[0].folder)
     if problem:
         raise ClusterError(problem)
     go_cache = cache.temporary / "go-build"
     go_cache.mkdir(parents=True, exist_ok=True)
     total = sum(program.expected_seconds for program in programs)
-    process.say(f"building {len(programs)} programs, about {total / 60:.0f} minutes on two cores, once")
+    process.say(f"building {len(programs)} programs, about {max(1, round(total / 60))} min on two idle cores, once")
     for program in programs:
         _build_one(program, cache, go_cache)
     shutil.rmtree(go_cache, ignore_errors=True)
