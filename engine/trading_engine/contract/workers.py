@@ -23,11 +23,16 @@ class WorkerName(StrEnum):
 
 @dataclass(frozen=True)
 class Worker:
-    """One worker: its name, its HTTP port and the worker-to-worker calls it makes."""
+    """One worker: its name, its HTTP port, the worker-to-worker calls it makes and what configures it.
+
+    `reads` are the parts of EngineConfig that this worker reads beside `SHARED`: the operator restarts it when one
+    of them changes and leaves it alone otherwise. Whoever lets a worker read another part adds it here.
+    """
 
     name: WorkerName
     port: int
     calls: tuple[WorkerName, ...] = ()
+    reads: tuple[str, ...] = ()
 
     @property
     def service(self) -> str:
@@ -41,16 +46,25 @@ class Worker:
         return head + "".join(part.capitalize() for part in tail)
 
 
-SIGNAL_GENERATOR = Worker(WorkerName.SIGNAL_GENERATOR, 8025, calls=(WorkerName.TRADE_ORCHESTRATOR,))
-TRADE_EXECUTOR = Worker(WorkerName.TRADE_EXECUTOR, 8024)
+#: Parts of EngineConfig that every worker reads; of `log_levels` only its own.
+SHARED: tuple[str, ...] = ("engine", "mode", "symbols", "timeframe", "calls")
+
+SIGNAL_GENERATOR = Worker(
+    WorkerName.SIGNAL_GENERATOR,
+    8025,
+    calls=(WorkerName.TRADE_ORCHESTRATOR,),
+    reads=("database", "model", "order_notional", "expire_after_candles"),
+)
+TRADE_EXECUTOR = Worker(WorkerName.TRADE_EXECUTOR, 8024, reads=("database", "exchange", "paper"))
 TRADE_ORCHESTRATOR = Worker(
     WorkerName.TRADE_ORCHESTRATOR,
     8023,
     calls=(WorkerName.LLM_VALIDATION, WorkerName.RISK_MANAGEMENT, WorkerName.TRADE_EXECUTOR),
+    reads=("database",),
 )
-RISK_MANAGEMENT = Worker(WorkerName.RISK_MANAGEMENT, 8027)
-LLM_VALIDATION = Worker(WorkerName.LLM_VALIDATION, 8050)
-EXCHANGE_DATA = Worker(WorkerName.EXCHANGE_DATA, 8030)
+RISK_MANAGEMENT = Worker(WorkerName.RISK_MANAGEMENT, 8027, reads=("database", "exchange", "risk"))
+LLM_VALIDATION = Worker(WorkerName.LLM_VALIDATION, 8050, reads=("llm",))
+EXCHANGE_DATA = Worker(WorkerName.EXCHANGE_DATA, 8030, reads=("database", "exchange"))
 
 WORKERS: tuple[Worker, ...] = (
     SIGNAL_GENERATOR,

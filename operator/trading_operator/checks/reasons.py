@@ -27,7 +27,7 @@ class Reason(StrEnum):
         "The object does not fit its kind; the message names field, value and what is allowed.",
     )
     APPLY_REFUSED = "ApplyRefused", "The API server refused an object of the engine; the message has its words."
-    SECRET_MISSING = "SecretMissing", "A Secret that the spec names is not there, or lacks a key."  # noqa: S105
+    SECRET_MISSING = "SecretMissing", "A Secret that the spec names is not there, or lacks a key."
     IMAGE_PULL_FAILED = "ImagePullFailed", "The kubelet cannot get a container's image."
     UNSCHEDULABLE = "Unschedulable", "The scheduler finds no node for a pod."
     PODS_REFUSED = "PodsRefused", "The API server refuses the pods of a workload: a quota, or pod security."
@@ -78,6 +78,7 @@ def reference() -> str:
     """The page of all reasons, as Markdown."""
     rows = "".join(f"| `{reason}` | {reason.meaning} |\n" for reason in Reason)
     return (
-        "# Reasons of conditions\n\nGenerated from `trading_operator/checks/reasons.py` by `make generate`. Where several things are"
-        f" wrong, Ready names the one that stands first here.\n\n| reason | meaning |\n| --- | --- |\n{rows}"
+        "# Reasons of conditions\n\nGenerated from `trading_operator/checks/reasons.py` by `make generate`."
+        " Where several things are wrong, Ready names the one that stands first here.\n\n"
+        f"| reason | meaning |\n| --- | --- |\n{rows}"
     )

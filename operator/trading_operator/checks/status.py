@@ -1,4 +1,4 @@
-"""An engine as observed -> its status. Pure: the clock is an argument. `reconcile` writes what comes out, where it differs."""
+"""An engine as observed -> its status. Pure: the clock is an argument. `reconcile` writes it where it differs."""
 
 from __future__ import annotations
 

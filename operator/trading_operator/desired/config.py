@@ -23,23 +23,10 @@ from trading_engine.contract.config import (
     PaperConfig,
     RiskConfig,
 )
-from trading_engine.contract.workers import WORKERS, Worker
-from trading_engine.contract.workers import WorkerName as W
+from trading_engine.contract.workers import SHARED, WORKERS, Worker
 from trading_operator.api.v1alpha1 import TradingEngine, WorkerSpec
 from trading_operator.desired import names
 from trading_operator.desired.labels import Object, digest_of
-
-#: Sections that every worker reads.
-_COMMON = ("engine", "mode", "symbols", "timeframe", "exchange", "database", "expire_after_candles")
-#: Sections that only these workers read.
-_OWN: dict[W, tuple[str, ...]] = {
-    W.SIGNAL_GENERATOR: ("calls", "model", "order_notional", "paper"),
-    W.TRADE_EXECUTOR: ("calls", "paper", "risk"),
-    W.TRADE_ORCHESTRATOR: ("calls", "llm"),  # it waits for a verdict as long as the model is given
-    W.RISK_MANAGEMENT: ("calls", "risk", "paper"),
-    W.LLM_VALIDATION: ("calls", "llm"),
-    W.EXCHANGE_DATA: (),
-}
 
 
 def worker_spec(engine: TradingEngine, worker: Worker) -> WorkerSpec:
@@ -63,7 +50,7 @@ def engine_config(engine: TradingEngine) -> EngineConfig:
         model=ModelConfig(promotion=spec.model.promotion, minimum_confidence=Decimal(spec.model.minimum_confidence)),
         llm=_llm(engine),
         risk=_risk(engine),
-        paper=PaperConfig(balance=Decimal(spec.paper.balance), fill_ratio=Decimal(spec.paper.fill_ratio)),
+        paper=PaperConfig.model_validate(spec.paper.model_dump()),
         calls=CallsConfig(
             token_file=Path(names.SECRETS_DIR) / "token" / names.TOKEN_KEY,
             urls={worker.name: names.url_of(engine, worker) for worker in WORKERS},
@@ -138,5 +125,5 @@ def config_map(name: str, namespace: str, config: EngineConfig) -> Object:
 def config_hash(config: EngineConfig, worker: Worker) -> str:
     """Hash of the parts of the configuration that this worker reads."""
     whole: dict[str, Any] = config.model_dump(mode="json")
-    read = {key: whole[key] for key in (*_COMMON, *_OWN[worker.name])}
+    read = {key: whole[key] for key in (*SHARED, *worker.reads)}
     return digest_of(read | {"log_level": whole["log_levels"].get(worker.name.value)})

@@ -16,9 +16,6 @@ from urllib.parse import urlsplit
 from trading_engine.contract.config import LlmProvider
 from trading_engine.contract.workers import (
     COLLECTORS,
-    LLM_VALIDATION,
-    RISK_MANAGEMENT,
-    SIGNAL_GENERATOR,
     TRADE_EXECUTOR,
     WORKERS,
     Worker,
@@ -40,9 +37,6 @@ _NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"
 #: What "the internet" is not: neighbours, other pods, a cloud's metadata service.
 _PRIVATE: Final = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
 _OPERATOR_LABELS: Final = {"app.kubernetes.io/name": "trading-operator"}
-_TALKS_TO_EXCHANGE: Final = (TRADE_EXECUTOR, RISK_MANAGEMENT)
-#: Workers whose state the operator reads; the executor also takes the trading state.
-_HEARS_OPERATOR: Final = (TRADE_EXECUTOR, SIGNAL_GENERATOR)
 
 
 def network_objects(engine: TradingEngine, settings: Settings) -> list[Object]:
@@ -60,12 +54,12 @@ def network_objects(engine: TradingEngine, settings: Settings) -> list[Object]:
 
 def _worker_policy(engine: TradingEngine, worker: Worker, settings: Settings) -> Object:
     callers = [_pods(engine, other.service) for other in WORKERS if worker.name in other.calls]
-    if worker in _HEARS_OPERATOR:
+    if worker == TRADE_EXECUTOR:
         callers.append(_namespaced(settings.pod_namespace, _OPERATOR_LABELS))
     called = [
         _rule("to", [_pods(engine, other.service)], other.port) for other in WORKERS if other.name in worker.calls
     ]
-    egress = [_dns(), _database_rule(engine), *called, *_outside(engine, worker)]
+    egress = [_dns(), *called, *_outside(engine, worker)]
     ingress = _listening(engine, worker, settings, callers)
     policy = _policy(
         names.deployment(engine, worker), engine.namespace, pod_labels(engine, worker.service), ingress, egress
@@ -74,7 +68,7 @@ def _worker_policy(engine: TradingEngine, worker: Worker, settings: Settings) ->
 
 
 def _collector_policy(engine: TradingEngine, collector: Worker, settings: Settings) -> Object:
-    egress = [_dns(), _database_rule(engine), _exchange_rule(engine)]
+    egress = [_dns(), *_outside(engine, collector)]
     ingress = _listening(engine, collector, settings, [])
     name, namespace = names.deployment(engine, collector), settings.collectors_namespace
     policy = _policy(name, namespace, pod_labels(engine, collector.service), ingress, egress)
@@ -88,7 +82,10 @@ def _training_policy(engine: TradingEngine) -> Object:
 
 
 def _database_policy(engine: TradingEngine, settings: Settings) -> Object:
-    home = [_pods(engine, component) for component in (*(each.service for each in WORKERS), names.TRAINING)]
+    home = [
+        _pods(engine, component)
+        for component in (*(each.service for each in WORKERS if "database" in each.reads), names.TRAINING)
+    ]
     away = [_namespaced(settings.collectors_namespace, pod_labels(engine, each.service)) for each in COLLECTORS]
     ingress = [_rule("from", [*home, *away], names.DATABASE_PORT)]
     policy = _policy(names.database(engine), engine.namespace, pod_labels(engine, names.DATABASE), ingress, [])
@@ -103,13 +100,12 @@ def _listening(engine: TradingEngine, worker: Worker, settings: Settings, caller
 
 
 def _outside(engine: TradingEngine, worker: Worker) -> list[Object]:
-    """Where a worker may go outside the engine."""
-    if worker in _TALKS_TO_EXCHANGE:
-        return [_exchange_rule(engine)]
+    """Where a worker may go beside the other workers, by what it reads of the configuration."""
     llm = engine.spec.llm
-    if worker == LLM_VALIDATION and llm.provider is not LlmProvider.DISABLED and llm.url:
-        return [destination(llm.url, engine.namespace)]
-    return []
+    database = [_database_rule(engine)] if "database" in worker.reads else []
+    exchange = [_exchange_rule(engine)] if "exchange" in worker.reads else []
+    asked = "llm" in worker.reads and llm.provider is not LlmProvider.DISABLED
+    return [*database, *exchange, *([destination(llm.url, engine.namespace)] if asked and llm.url else [])]
 
 
 def _exchange_rule(engine: TradingEngine) -> Object:

@@ -86,9 +86,10 @@ def worker_mounts(engine: TradingEngine, worker: Worker) -> tuple[Mount, ...]:
     mounts = [
         config_mount(names.config_map(engine)),
         secret_mount("token", names.token_secret(engine), names.TOKEN_KEY),
-        database_mount(engine),
         scratch_mount(),
     ]
+    if "database" in worker.reads:
+        mounts.append(database_mount(engine))
     credentials, key = engine.spec.exchange.credentials_secret_ref, engine.spec.llm.api_key_secret_ref
     if worker == TRADE_EXECUTOR and engine.spec.mode is Mode.LIVE and credentials:
         mounts.append(secret_mount("exchange", credentials.name, names.API_KEY_KEY, names.SECRET_KEY))

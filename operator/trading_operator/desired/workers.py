@@ -51,9 +51,14 @@ def worker_objects(engine: TradingEngine, settings: Settings, inputs: Inputs) ->
 def _deployment(engine: TradingEngine, worker: Worker, settings: Settings, inputs: Inputs) -> Object:
     hashes = {
         CONFIG_HASH: config_hash(engine_config(engine), worker),
-        SECRET_HASH: digest_of([inputs.token, inputs.passwords[names.ENGINE_PASSWORD_KEY]]),
+        SECRET_HASH: digest_of(_secrets_read(worker, inputs)),
     }
     return deployment(engine, worker, engine.namespace, hashes, _pod(engine, worker, settings))
+
+
+def _secrets_read(worker: Worker, inputs: Inputs) -> list[str]:
+    database = [inputs.passwords[names.ENGINE_PASSWORD_KEY]] if "database" in worker.reads else []
+    return [inputs.token, *database]
 
 
 def _pod(engine: TradingEngine, worker: Worker, settings: Settings) -> Object:
@@ -91,7 +96,9 @@ def _migration(engine: TradingEngine, settings: Settings) -> Object:
     """Brings the database's schema up to date before the executor starts, under the database's own lock."""
     image = worker_spec(engine, TRADE_EXECUTOR).image or settings.engine_image
     mounts = (config_mount(names.config_map(engine)), database_mount(engine), scratch_mount())
-    command = ("trading-engine", "migrate", "--config", names.CONFIG_FILE)
+    # The collector's role is ours to grant to only in the database that we run.
+    granted = () if engine.spec.database.secret_ref else ("--collector-role", names.COLLECTOR_ROLE)
+    command = ("trading-engine", "migrate", "--config", names.CONFIG_FILE, *granted)
     return container("migrate", image, command, mounts, settings) | {"resources": resources(_DEFAULT)}
 
 

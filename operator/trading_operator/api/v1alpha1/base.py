@@ -53,6 +53,8 @@ PositiveAmount = Annotated[
 ]
 #: A decimal number from 0 to 1, as a string.
 Ratio = Annotated[str, StringConstraints(min_length=1, max_length=20, pattern=r"^(0(\.[0-9]+)?|1(\.0+)?)$")]
+#: A decimal number from 0 to below 1, as a string.
+Fraction = Annotated[str, StringConstraints(min_length=1, max_length=20, pattern=r"^0(\.[0-9]+)?$")]
 #: A decimal number above 0, at most 1, as a string.
 PositiveRatio = Annotated[
     str, StringConstraints(min_length=1, max_length=20, pattern=r"^(0\.[0-9]*[1-9][0-9]*|1(\.0+)?)$")

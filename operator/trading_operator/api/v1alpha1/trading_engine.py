@@ -27,6 +27,7 @@ from trading_operator.api.v1alpha1.base import (
     Bytes,
     Conditions,
     Cpu,
+    Fraction,
     Image,
     ObjectName,
     PositiveAmount,
@@ -183,6 +184,8 @@ class PaperSpec(ApiModel):
     """Opening balance in quote currency."""
     fill_ratio: PositiveRatio = "1"
     """Share of an order that fills at once; the rest is canceled."""
+    fee_rate: Fraction | None = None
+    """Taker fee as a fraction of the cost, below 1; the worst published tier when absent, for no account is asked."""
 
 
 class ResourceAmounts(ApiModel):
@@ -196,6 +199,21 @@ class ResourceAmounts(ApiModel):
 
 class ResourcesSpec(ApiModel):
     """What a container asks for and may use; an amount left out keeps the default."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.requests.cpu) || !has(self.limits.cpu)"
+                " || quantity(self.requests.cpu).compareTo(quantity(self.limits.cpu)) <= 0",
+                "resources.requests.cpu must not be greater than resources.limits.cpu",
+            ),
+            rule(
+                "!has(self.requests.memory) || !has(self.limits.memory)"
+                " || quantity(self.requests.memory).compareTo(quantity(self.limits.memory)) <= 0",
+                "resources.requests.memory must not be greater than resources.limits.memory",
+            ),
+        )
+    )
 
     requests: ResourceAmounts = ResourceAmounts()
     """Reserved on the node."""
