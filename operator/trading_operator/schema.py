@@ -176,15 +176,20 @@ def structural(source: Schema, definitions: Mapping[str, Schema]) -> Schema:
     found = {key: resolved[key] for key in _PLAIN if key in resolved}
     if "description" in found:
         found["description"] = " ".join(found["description"].split())
-    if resolved.get("default") is not None:
-        found["default"] = {} if resolved["type"] == "object" else resolved["default"]
     if "properties" in resolved:
         found["properties"] = {name: structural(each, definitions) for name, each in resolved["properties"].items()}
     if "items" in resolved:
         found["items"] = structural(resolved["items"], definitions)
     if isinstance(resolved.get("additionalProperties"), dict):
         found["additionalProperties"] = structural(resolved["additionalProperties"], definitions)
+    if resolved.get("default") is not None:
+        found["default"] = _full_default(found) if resolved["type"] == "object" else resolved["default"]
     return found
+
+
+def _full_default(found: Schema) -> Schema:
+    """Default of an object: the API server checks it against CEL rules before it fills in nested defaults."""
+    return {name: each["default"] for name, each in found.get("properties", {}).items() if "default" in each}
 
 
 def _resolve(source: Schema, definitions: Mapping[str, Schema]) -> Schema:
