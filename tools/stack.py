@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ OPERATOR_NAMESPACE = "trading-operator-system"
 EXCHANGE_NAMESPACE = "crypto-exchange"
 MANAGED = "app.kubernetes.io/managed-by=trading-operator"
 OVERLAY = ROOT / "out" / "overlay"
+IMAGES_IN_CONFIGMAPS = ROOT / "manifests" / "images-in-configmaps.yaml"
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def kustomization(references: dict[str, str]) -> str:
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": [base, f"{base}/demo"],
-        "configurations": [f"{base}/images-in-configmaps.yaml"],
+        "configurations": [IMAGES_IN_CONFIGMAPS.name],
         "images": entries,
     }
     return json.dumps(content, indent=1)
@@ -67,6 +69,8 @@ def install(kubectl: Kubectl, references: dict[str, str], tape: Tape) -> None:
     """Apply everything and wait until it runs. Doing it again changes nothing."""
     OVERLAY.mkdir(parents=True, exist_ok=True)
     (OVERLAY / "kustomization.yaml").write_text(kustomization(references))
+    # kustomize reads configurations only from the overlay's own folder.
+    shutil.copy(IMAGES_IN_CONFIGMAPS, OVERLAY)
     manifests = kubectl("kustomize", str(OVERLAY))
     _apply_kinds_first(kubectl, manifests)
     _put_tape(kubectl, tape)

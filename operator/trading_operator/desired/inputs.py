@@ -21,8 +21,8 @@ from trading_operator.desired.labels import is_owned_by
 class Inputs:
     """Values that builders need beside the spec. `repr` shows none of them.
 
-    `collector_url` is the key of that name in the user's database Secret: None where the operator runs
-    the database, or where the Secret lacks it (then no collector is desired).
+    `passwords` are those of the database that we run, empty where the user brings one; then `collector_url`
+    is the key of that name in the user's Secret, None where it lacks it (and no collector is desired).
     """
 
     token: str = field(repr=False)
@@ -49,9 +49,10 @@ def inputs_from(
         and is_owned_by(engine, each)
     }
     token = kept.get(names.token_secret(engine), {}).get(names.TOKEN_KEY) or new_secret()
+    if engine.spec.database.secret_ref:
+        return Inputs(token, {}, _collector_url(engine, user_secrets))
     stored = kept.get(names.database_secret(engine), {})
-    passwords = {key: stored.get(key) or new_secret() for key in names.PASSWORD_KEYS}
-    return Inputs(token, passwords, _collector_url(engine, user_secrets))
+    return Inputs(token, {key: stored.get(key) or new_secret() for key in names.PASSWORD_KEYS})
 
 
 def _collector_url(engine: TradingEngine, user_secrets: Mapping[str, Mapping[str, Any]]) -> str | None:

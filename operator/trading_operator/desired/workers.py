@@ -57,8 +57,8 @@ def _deployment(engine: TradingEngine, worker: Worker, settings: Settings, input
 
 
 def _secrets_read(worker: Worker, inputs: Inputs) -> list[str]:
-    database = [inputs.passwords[names.ENGINE_PASSWORD_KEY]] if "database" in worker.reads else []
-    return [inputs.token, *database]
+    password = inputs.passwords.get(names.ENGINE_PASSWORD_KEY) if "database" in worker.reads else None
+    return [inputs.token, password] if password else [inputs.token]
 
 
 def _pod(engine: TradingEngine, worker: Worker, settings: Settings) -> Object:
