@@ -13,6 +13,8 @@ import os
 import platform
 import shutil
 import sys
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,66 +23,72 @@ from tests.cluster.cache import Cache, default_cache
 from tests.cluster.errors import ClusterError
 
 ROOT = Path(__file__).resolve().parent.parent
+LOCK = ROOT / "requirements.lock"
+PROJECT = ROOT / "pyproject.toml"
 GLIBC = ("2_17", "2_28", "2_34")  # manylinux levels that the Debian 12 based images can load
 
 
 @dataclass(frozen=True)
 class Image:
-    """One image of ours: its name, its Dockerfile and which extras of the distribution it carries."""
+    """One image of ours: its name in the manifests, and its Dockerfile."""
 
     name: str
     dockerfile: str
-    extras: str
     published: bool = True
 
 
+#: In the order of building: the last is built on the engine's.
 IMAGES = (
-    Image("trading-operator", "operator/Dockerfile", "operator"),
-    Image("trading-engine", "engine/Dockerfile", "engine"),
-    # The small language model is for demo and tests: its terms do not allow us to publish it.
-    Image("trading-local-llm", "engine/Dockerfile", "engine,local-llm", published=False),
+    Image("trading-operator", "operator/Dockerfile"),
+    Image("trading-engine", "engine/Dockerfile"),
+    Image("trading-local-llm", "engine/local-llm.Dockerfile", published=False),
 )
+EXTRAS = ("operator", "engine", "local-llm")
 
 
-def tag() -> str:
-    """Hash of the lock, the Dockerfiles and the packages' sources."""
+def _digest(paths: list[Path]) -> str:
     digest = hashlib.sha256()
-    for path in sorted(_inputs()):
+    for path in sorted(paths):
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
 
 
-def _inputs() -> list[Path]:
-    packages = [ROOT / top for top in ("engine", "operator", "dashboards")]
-    sources = [path for top in packages for path in top.rglob("*") if path.is_file()]
-    kept = [path for path in sources if "__pycache__" not in path.parts and ".egg-info" not in str(path)]
-    return [*kept, ROOT / "requirements.lock", ROOT / "pyproject.toml"]
+def lock_digest() -> str:
+    """Hash of what the third-party layers are made of."""
+    return _digest([LOCK, PROJECT])
+
+
+def tag() -> str:
+    """Hash of the lock, the Dockerfiles and the packages' sources."""
+    tops = [ROOT / top for top in ("engine", "operator", "dashboards")]
+    files = [path for top in tops for path in top.rglob("*") if path.is_file()]
+    kept = [path for path in files if "__pycache__" not in path.parts and ".egg-info" not in str(path)]
+    return _digest([*kept, LOCK, PROJECT])
 
 
 def references(image_tag: str | None = None) -> dict[str, str]:
-    """Name of an image in the manifests -> the reference that was built here."""
+    """Name of an image in the manifests -> the reference that is built here."""
     return {image.name: f"localhost/{image.name}:{image_tag or tag()}" for image in IMAGES}
 
 
 def wheelhouse() -> Path:
     """The lock's wheels for the images' Python 3.11, downloaded once per lock."""
     cache = default_cache()
-    lock = ROOT / "requirements.lock"
-    folder = cache.root / "wheels" / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
+    folder = cache.root / "wheels" / hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]
     with cache.locked("wheels"):
         if not folder.exists():
             with cache.building(folder) as unfinished:
-                command = download_command(lock, unfinished, platform.machine())
+                command = download_command(unfinished, platform.machine())
                 process.run(process.Job("locked wheels", command, cache.logs / "wheels.log", 60))
     return folder
 
 
-def download_command(lock: Path, folder: Path, machine: str) -> list[str]:
+def download_command(folder: Path, machine: str) -> list[str]:
     """`pip download` of the lock, by hash, as the images' interpreter would choose."""
     platforms = [f"--platform=manylinux_{level}_{machine}" for level in GLIBC]
     return [
         *(sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps"),
-        *("--require-hashes", "-r", str(lock), "-d", str(folder), "--only-binary=:all:"),
+        *("--require-hashes", "-r", str(LOCK), "-d", str(folder), "--only-binary=:all:"),
         *("--python-version=3.11", "--implementation=cp", "--abi=cp311", "--abi=abi3", "--abi=none"),
         *platforms,
         f"--platform=manylinux2014_{machine}",
@@ -88,15 +96,26 @@ def download_command(lock: Path, folder: Path, machine: str) -> list[str]:
     ]
 
 
-def context() -> Path:
-    """A fresh folder with the locked wheels (hard links) and our own."""
-    folder = default_cache().temporary / f"image-context-{os.getpid()}"
+def requirements(project: Mapping[str, object]) -> dict[str, str]:
+    """One requirements file per extra, from pyproject.toml: what the distribution asks for with that extra."""
+    table = project["project"]
+    assert isinstance(table, dict)  # noqa: S101  # a pyproject has one
+    base: list[str] = table["dependencies"]
+    optional: dict[str, list[str]] = table["optional-dependencies"]
+    return {f"requirements-{extra}.txt": "\n".join([*base, *optional[extra], ""]) for extra in EXTRAS}
+
+
+def context(cache: Cache) -> Path:
+    """A fresh folder with the locked wheels (hard links), our own, and the requirements of each extra."""
+    folder = cache.temporary / f"image-context-{os.getpid()}"
     folder.mkdir(parents=True)
     for wheel in wheelhouse().glob("*.whl"):
         os.link(wheel, folder / wheel.name)
+    for name, text in requirements(tomllib.loads(PROJECT.read_text())).items():
+        (folder / name).write_text(text)
     shutil.rmtree(ROOT / "build", ignore_errors=True)  # setuptools would pack what is no longer there
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(ROOT)]
-    process.run(process.Job("our wheel", command, default_cache().logs / "our-wheel.log", 20))
+    process.run(process.Job("our wheel", command, cache.logs / "our-wheel.log", 20))
     return folder
 
 
@@ -105,8 +124,7 @@ def build(push: str | None = None) -> dict[str, str]:
     cache = default_cache()
     tool = engine.find(cache)
     wanted = references()
-    missing = [image for image in IMAGES if not tool.has(wanted[image.name])]
-    if missing:
+    if missing := [image for image in IMAGES if not tool.has(wanted[image.name])]:
         _build_all(missing, wanted, tool, cache)
     for image in IMAGES if push else ():
         if image.published:
@@ -117,12 +135,18 @@ def build(push: str | None = None) -> dict[str, str]:
 
 
 def _build_all(missing: list[Image], wanted: dict[str, str], tool: engine.Engine, cache: Cache) -> None:
-    python = base_images.ensure(cache, tool)["PYTHON_IMAGE"]
-    folder = context()
+    arguments = {
+        "PYTHON_IMAGE": base_images.ensure(cache, tool)["PYTHON_IMAGE"],
+        "ENGINE_IMAGE": wanted["trading-engine"],
+        "LOCK": lock_digest(),
+        "SOURCE": tag(),
+    }
+    folder = context(cache)
     try:
         for image in missing:
-            arguments = [f"PYTHON_IMAGE={python}", f"EXTRAS={image.extras}"]
-            command = tool.build_arguments(wanted[image.name], ROOT / image.dockerfile, folder, arguments)
+            text = (ROOT / image.dockerfile).read_text()
+            used = [f"{key}={value}" for key, value in arguments.items() if f"ARG {key}" in text]
+            command = tool.build_arguments(wanted[image.name], ROOT / image.dockerfile, folder, used)
             log = cache.logs / f"image-{image.name}.log"
             process.run(process.Job(f"image {image.name}", command, log, 60, environment=tool.environment))
     finally:
