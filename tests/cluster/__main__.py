@@ -31,6 +31,8 @@ def kubeconfig(provider: Provider, _: argparse.Namespace) -> None:
 
 def audit_log(provider: Provider, _: argparse.Namespace) -> None:
     """Print the path of the API server's audit log."""
+    if not provider.audited:
+        raise ClusterError("an existing context keeps its audit log to itself")
     print(provider.audit_log)
 
 

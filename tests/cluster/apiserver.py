@@ -27,6 +27,8 @@ from tests.cluster.errors import ClusterError
 from tests.cluster.kubeconfig import Credentials, rendered
 
 READY_SECONDS = 60.0
+ATTEMPTS = 3
+PORT_TAKEN = "address already in use"
 ADMINISTRATORS = "system:masters"
 AUDIT_POLICY = Path(__file__).parent / "files" / "audit-policy.yaml"
 # What waits for controllers that are not there.
@@ -222,13 +224,30 @@ def running(options: Options | None = None, cache: Cache | None = None) -> Itera
     binaries = find_binaries(cache)
     parent = cache.root / "apiservers"
     leftovers.sweep(parent)
-    folder = leftovers.folder_of_this_process(parent)
-    server: ApiServer | None = None
+    server = _started(parent, binaries, options or Options())
     try:
-        server = ApiServer(folder, binaries, options or Options())
-        server.start()
         yield server
     finally:
-        if server is not None:
-            server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        _discard(server)
+
+
+def _started(parent: Path, binaries: Binaries, options: Options) -> ApiServer:
+    """A ready server; a port that somebody else took first is worth another try."""
+    for attempt in range(1, ATTEMPTS + 1):
+        server = ApiServer(leftovers.folder_of_this_process(parent), binaries, options)
+        try:
+            server.start()
+            return server
+        except ClusterError as error:
+            _discard(server)
+            if PORT_TAKEN not in str(error) or attempt == ATTEMPTS:
+                raise
+        except BaseException:
+            _discard(server)
+            raise
+    raise AssertionError("unreachable")
+
+
+def _discard(server: ApiServer) -> None:
+    server.stop()
+    shutil.rmtree(server.folder, ignore_errors=True)

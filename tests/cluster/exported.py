@@ -55,5 +55,5 @@ def cluster(provider: Provider, build: bool) -> dict[str, str]:
         "CLUSTER_NAME": provider.name,
         "KUBECONFIG": str(provider.kubeconfig),
         "KUBECTL": str(provider.kubectl if build else programs.path_of(provider.cache, "kubectl")),
-        "AUDIT_LOG": str(provider.audit_log),
+        "AUDIT_LOG": str(provider.audit_log) if provider.audited else "",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +86,7 @@ class Kind:
 
     def output(self, *arguments: str) -> str:
         """What a short kind command prints."""
-        return process.output([str(self.program), *arguments], self.engine.environment)
+        return process.output([str(self.program), *arguments], self.engine.environment, timeout=600)
 
     def create(self, name: str, configuration_file: Path, kubeconfig: Path, log: Path) -> None:
         """Make the cluster and wait until its node is ready."""
@@ -104,17 +105,19 @@ class Kind:
         """Whether there is anything left of a cluster of that name."""
         return name in self.output("get", "clusters").split()
 
-    def load(self, name: str, image: str, archive: Path) -> bool:
-        """Put an image on the node unless it is there already; whether it had to."""
-        if self.on_node(name, image):
-            return False
+    def load(self, name: str, images: Sequence[str], archive: Path) -> None:
+        """Put images on the node at once: what they share travels once."""
         if self.engine.name == "docker":
-            self.output("load", "docker-image", image, "--name", name)
-        else:
-            self.engine.output("save", "--quiet", "--format", "docker-archive", "-o", str(archive), image)
+            self.output("load", "docker-image", *images, "--name", name)
+            return
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        archive.unlink(missing_ok=True)
+        several = ["--multi-image-archive", "--format", "docker-archive"]
+        try:
+            self.engine.output("save", "--quiet", *several, "-o", str(archive), *images, timeout=600)
             self.output("load", "image-archive", str(archive), "--name", name)
-            archive.unlink()
-        return True
+        finally:
+            archive.unlink(missing_ok=True)
 
     def on_node(self, name: str, image: str) -> bool:
         """Whether the node's image of that name is the engine's."""

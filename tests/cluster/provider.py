@@ -41,8 +41,13 @@ class Provider:
 
     @property
     def audit_log(self) -> Path:
-        """Every request that changed something, one JSON event per line; only where this provider made the cluster."""
+        """Every request that changed something, one JSON event per line; see `audited`."""
         return self.folder / "audit" / kind.AUDIT_FILE
+
+    @property
+    def audited(self) -> bool:
+        """Whether there is, or will be, an audit log: not of a cluster that somebody else made."""
+        return not (self.context or self._recorded().get("context"))
 
     @property
     def kubectl(self) -> Path:
@@ -73,9 +78,11 @@ class Provider:
             raise ClusterError("an existing context cannot be loaded: push the images to a registry it can pull from")
         with self.cache.locked(f"load-{self.name}"):
             tool = self._kind()
+            missing = [image for image in images if not tool.on_node(self.name, image)]
             for image in images:
-                loaded = tool.load(self.name, image, self.cache.temporary / f"load-{self.name}.tar")
-                process.say(f"{image}: {'loaded' if loaded else 'already on the node'}")
+                process.say(f"{image}: {'loading' if image in missing else 'already on the node'}")
+            if missing:
+                tool.load(self.name, missing, self.cache.temporary / f"load-{self.name}.tar")
 
     def healthy(self) -> bool:
         """Whether the API server of the recorded kubeconfig answers and its node is ready."""
