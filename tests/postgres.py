@@ -83,7 +83,8 @@ class PostgresServer:
         password.write_text(PASSWORD)
         if self._user is not None:
             shutil.chown(password, self._user)
-        arguments = ["-D", str(self.folder / "data"), "-U", "owner", "-A", "scram-sha-256", "-E", "UTF8", "--locale=C"]
+        # Not synced: a template that is made anew each time. The server itself runs with fsync on.
+        arguments = ["-D", str(self.folder / "data"), "-U", "owner", "-A", "scram-sha-256", "--locale=C.UTF-8", "-N"]
         subprocess.run(
             [str(self._programs / "initdb"), *arguments, f"--pwfile={password}"],
             **self._as_user(),

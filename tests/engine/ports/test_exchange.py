@@ -14,7 +14,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.builders import ENGINE
+from tests.fakes_coinbase import exchange, made_up_keys, our_client, simulated
 from tests.fakes_market import FixedMarketData
+from trading_engine.adapters.ccxt_exchange import CcxtExchange
 from trading_engine.adapters.paper_exchange import PaperExchange, PaperTerms
 from trading_engine.adapters.sql_database import SqlDatabase
 from trading_engine.contract.config import DatabaseConfig
@@ -44,7 +46,14 @@ async def paper() -> AsyncIterator[Venue]:
     await database.close()
 
 
-VENUES = {"paper": paper}
+async def live() -> AsyncIterator[Venue]:
+    """The live adapter through ccxt, against the simulated Coinbase on the real wire."""
+    served = exchange("--synthetic", SYMBOL, "--fee-rate", "0.006", "--balance", "USD=1000")
+    async with simulated(served) as url, our_client(url, made_up_keys()) as client:
+        yield Venue(CcxtExchange(client), WallClock().now_ms())
+
+
+VENUES = {"paper": paper, "live": live}
 
 
 @pytest.fixture(params=sorted(VENUES))

@@ -29,10 +29,6 @@ from trading_engine.errors import WorkerUnavailable
 from trading_engine.ports import LanguageModel
 
 MESSAGES = prompt(ValidationRequest(recommendation=a_recommendation()))
-_SERVE = (
-    "import argparse; from trading_engine.runtime import serve_llm as s; p = argparse.ArgumentParser();"
-    "s.add_arguments(p); raise SystemExit(s.run(p.parse_args()))"
-)
 ADAPTERS = {"ollama": OllamaModel, "openai": OpenAiModel}
 
 
@@ -58,7 +54,7 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = scratch.parent / "serve-llm.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE, "--port", url.rpartition(":")[2]],
+            [sys.executable, "-m", "trading_engine", "serve-llm", "--port", url.rpartition(":")[2]],
             env={"TMPDIR": str(scratch), "HOME": "/nonexistent", "PATH": ""},
             stdout=out,
             stderr=subprocess.STDOUT,
