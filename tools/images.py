@@ -106,17 +106,24 @@ def requirements(project: Mapping[str, object]) -> dict[str, str]:
 
 
 def context(cache: Cache) -> Path:
-    """A fresh folder with the locked wheels (hard links), our own, and the requirements of each extra."""
-    folder = cache.temporary / f"image-context-{os.getpid()}"
+    """A fresh folder with the locked wheels (linked), our own, and the requirements of each extra."""
+    folder = ROOT / "out" / f"image-context-{os.getpid()}"
     folder.mkdir(parents=True)
     for wheel in wheelhouse().glob("*.whl"):
-        os.link(wheel, folder / wheel.name)
+        _link(wheel, folder / wheel.name)
     for name, text in requirements(tomllib.loads(PROJECT.read_text())).items():
         (folder / name).write_text(text)
     shutil.rmtree(ROOT / "build", ignore_errors=True)  # setuptools would pack what is no longer there
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(ROOT)]
     process.run(process.Job("our wheel", command, cache.logs / "our-wheel.log", 20))
     return folder
+
+
+def _link(wheel: Path, target: Path) -> None:
+    try:
+        os.link(wheel, target)
+    except OSError:  # the cache is on another file system
+        shutil.copyfile(wheel, target)
 
 
 def build(push: str | None = None) -> dict[str, str]:
