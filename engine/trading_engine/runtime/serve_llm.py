@@ -37,6 +37,7 @@ from trading_engine.adapters.local_llm import (
     packaged_model,
 )
 from trading_engine.errors import ConfigError
+from trading_engine.runtime import logs
 from trading_engine.runtime.chat_apis import OLLAMA, OPENAI, ChatApi, Refusal
 
 #: Requests in line, the one being answered included.
@@ -112,6 +113,7 @@ def run(args: argparse.Namespace) -> int:
         ModelInvalid: the model file cannot be served.
     """
     _check(args)
+    logs.configure("local-llm", {})
     model = _load(args)
     desk = Desk(model, args.deadline)
     ended = asyncio.run(_serve(desk, args.host, args.port))
@@ -156,7 +158,10 @@ async def _serve(desk: Desk, host: str, port: int) -> bool:
     runner = web.AppRunner(application(desk), handler_cancellation=True, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, host, port, shutdown_timeout=_FINISH_SECONDS)
-    await site.start()
+    try:
+        await site.start()
+    except OSError as error:
+        raise ConfigError(f"--host {host} --port {port}: cannot listen there ({error.strerror})") from error
     log.info("listening", address="http://{}:{}".format(*runner.addresses[0][:2]))
     await stop.wait()
     log.info("stopping")
@@ -207,7 +212,12 @@ def _chat(desk: Desk, api: ChatApi) -> Handler:
             return _refuse(api, 504, f"no answer within {desk.deadline_seconds:g} s")
         seconds = time.monotonic() - started
         log.info(
-            "answered", model=desk.model.name, tokens=answer.tokens, finish=answer.finish, seconds=round(seconds, 3)
+            "answered",
+            model=desk.model.name,
+            prompt_tokens=answer.prompt_tokens,
+            tokens=answer.tokens,
+            finish=answer.finish,
+            seconds=round(seconds, 3),
         )
         return _json(200, api.reply(answer, desk.model.name, datetime.now(UTC), seconds))
 
