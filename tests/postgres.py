@@ -149,10 +149,10 @@ class PostgresServer:
         with psycopg.connect(self.conninfo(database), autocommit=True) as connection:
             connection.execute(statement)  # type: ignore[arg-type]
 
-    def create_database(self, template: str = "template1") -> str:
-        """A new database, a copy of `template`; returns its name."""
+    def create_database(self) -> str:
+        """A new, empty database; returns its name."""
         name = f"test_{next(_names)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name}")
         return name
 
 

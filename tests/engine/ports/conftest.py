@@ -13,6 +13,7 @@ from tests.builders import ENGINE, a_recommendation, a_signal, an_intent
 from tests.postgres import PASSWORD, PostgresServer
 from trading_engine.adapters.sql_database import SqlDatabase
 from trading_engine.adapters.sql_migrate import migrate
+from trading_engine.adapters.sql_schema import METADATA
 from trading_engine.contract.config import DatabaseConfig
 from trading_engine.contract.messages import Recommendation
 
@@ -22,21 +23,24 @@ SHARED_KINDS = KINDS[1:]
 
 @dataclass(frozen=True)
 class PostgresDatabases:
-    """Copies of one migrated database."""
+    """Databases of one server; `migrated` is shared by tests that only look at their own rows."""
 
     server: PostgresServer
     password_file: Path
-    template: str
+    migrated: str
 
-    def create(self) -> DatabaseConfig:
-        """A new migrated database, connected to with a password from a file."""
-        return self.configure(self.server.create_database(self.template))
+    def emptied(self) -> DatabaseConfig:
+        """The shared one without a row: journals refuse to be emptied, so triggers are off while that is done."""
+        deletes = "; ".join(f"DELETE FROM {table.name}" for table in reversed(METADATA.sorted_tables))
+        self.server.execute(f"SET session_replication_role = replica; {deletes}", self.migrated)
+        return self.configure(self.migrated)
 
     def empty(self) -> DatabaseConfig:
         """A new database without any table."""
         return self.configure(self.server.create_database())
 
     def configure(self, name: str, user: str = "owner") -> DatabaseConfig:
+        """With a password from a file."""
         return DatabaseConfig(url=self.server.url(name, user), password_file=self.password_file)
 
 
@@ -45,7 +49,7 @@ def postgres_databases(postgres_server: PostgresServer, tmp_path_factory: pytest
     password_file = tmp_path_factory.mktemp("secret") / "password"
     password_file.write_text(PASSWORD + "\n")
     databases = PostgresDatabases(postgres_server, password_file, postgres_server.create_database())
-    migrate(databases.configure(databases.template))
+    migrate(databases.configure(databases.migrated))
     return databases
 
 
@@ -63,7 +67,7 @@ def database_config(request: pytest.FixtureRequest, tmp_path: Path) -> DatabaseC
         return DatabaseConfig(url="sqlite://")
     if request.param == "postgres":
         databases: PostgresDatabases = request.getfixturevalue("postgres_databases")
-        return databases.create()
+        return databases.emptied()
     file = tmp_path / "engine.db"
     file.write_bytes(request.getfixturevalue("migrated_file").read_bytes())
     return DatabaseConfig(url=f"sqlite:///{file}")

@@ -182,7 +182,7 @@ async def test_a_rotated_password_is_used_by_the_next_connection(
     server.execute("CREATE ROLE rotating LOGIN PASSWORD 'first-made-up' IN ROLE pg_read_all_data")
     password_file = tmp_path / "password"
     password_file.write_text("first-made-up")
-    name = postgres_databases.create().url.rpartition("/")[2]
+    name = postgres_databases.emptied().url.rpartition("/")[2]
     config = DatabaseConfig(url=server.url(name, "rotating"), password_file=password_file)
     database = SqlDatabase(config, ENGINE)
     assert await database.run(lambda store: store.candles("BTC/USD", "1m")) == []
@@ -204,7 +204,7 @@ def _cut_off(server: PostgresServer, user: str) -> None:
 @pytest.mark.postgres
 async def test_a_password_in_the_url_file_never_shows(postgres_databases: PostgresDatabases, tmp_path: Path) -> None:
     """A whole URL with its password works from a file, and a failure does not print it."""
-    server, name = postgres_databases.server, postgres_databases.create().url.rpartition("/")[2]
+    server, name = postgres_databases.server, postgres_databases.emptied().url.rpartition("/")[2]
     url_file = tmp_path / "url"
     url_file.write_text(f"postgresql://owner:{PASSWORD}@127.0.0.1:{server.port}/{name}")
     database = SqlDatabase(DatabaseConfig(url_file=url_file), ENGINE)
