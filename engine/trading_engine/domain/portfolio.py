@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
+from trading_engine.contract.messages import Side
 from trading_engine.domain.orders import Fill
 from trading_engine.domain.position import Position, after_fill, flat
 
@@ -46,6 +47,17 @@ def daily_pnl(fills: Iterable[Fill], prices: Mapping[str, Decimal], now_ms: int)
     realized = sum((p.realized_pnl for p in now.values()), start=ZERO)
     earlier = sum((p.realized_pnl for p in before.values()), start=ZERO)
     return realized - earlier + unrealized_pnl(now, prices)
+
+
+def equity_curve(opening: Decimal, prices: Iterable[tuple[int, Decimal]], fills: Sequence[Fill]) -> Iterator[Decimal]:
+    """Cash plus holdings of one symbol at each (time in ms, price), both and the fills oldest first."""
+    cash, held, counted = opening, ZERO, 0
+    for at_ms, price in prices:
+        while counted < len(fills) and fills[counted].timestamp_ms <= at_ms:
+            fill = fills[counted]
+            sign = 1 if fill.side is Side.BUY else -1
+            cash, held, counted = cash - sign * fill.cost - fill.fee, held + sign * fill.amount, counted + 1
+        yield cash + held * price
 
 
 def max_drawdown(equities: Iterable[Decimal]) -> Decimal:

@@ -21,10 +21,13 @@ log = structlog.get_logger()
 
 
 class StepLoop:
-    """Calls `step` every `interval` seconds, or sooner when woken, until told to stop."""
+    """Calls `step` every `interval` seconds, or sooner when woken, until told to stop.
+
+    Replay calls `step` itself, in its own time; what it raises then ends the replay.
+    """
 
     def __init__(self, step: Callable[[], Awaitable[None]], *, interval: float, deadline: float) -> None:
-        self._step = step
+        self.step = step
         self._interval = interval
         self._deadline = deadline
         self._wake = asyncio.Event()
@@ -49,7 +52,7 @@ class StepLoop:
 
     async def _pass(self) -> None:
         try:
-            await self._step()
+            await self.step()
             self._failures = 0
         except EngineError as error:
             self._failures += 1
