@@ -19,7 +19,7 @@ from typing import IO, Any, Final
 
 from trading_engine.errors import ConfigError, ModelInvalid
 
-MODEL_NAME: Final = "gemma-3-270m-q4_k_m"
+MODEL_NAME: Final = "gemma3-270m"
 #: The file assembled from the package's four parts; the package is a re-upload, so we pin what we read.
 MODEL_SHA256: Final = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
 
