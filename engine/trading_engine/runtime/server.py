@@ -40,24 +40,24 @@ class Gate:
 
 @dataclass(frozen=True)
 class Face:
-    """What the server shows of one worker."""
+    """One worker as the process runs and shows it."""
 
     worker: WorkerName
+    port: int
     instruments: Instruments
     routes: tuple[Route, ...]
     loops: tuple[StepLoop, ...]
     checks: Mapping[str, Check]
-    gate: Gate
 
 
-def application(face: Face, token: Token) -> web.Application:
+def application(face: Face, token: Token, gate: Gate) -> web.Application:
     """The aiohttp application of one worker."""
     app = web.Application(client_max_size=LARGEST_BODY_BYTES, middlewares=[_speaking(face.worker)])
     app.router.add_get("/metrics", _metrics(face.instruments))
     app.router.add_get("/healthz", _healthz(face))
-    app.router.add_get("/readyz", _readyz(face))
+    app.router.add_get("/readyz", _readyz(face, gate))
     for route in face.routes:
-        app.router.add_route(route.method, route.path, _endpoint(route, token, face.gate))
+        app.router.add_route(route.method, route.path, _endpoint(route, token, gate))
     return app
 
 
@@ -88,10 +88,10 @@ def _healthz(face: Face) -> Callable[[web.Request], Awaitable[web.Response]]:
     return healthz
 
 
-def _readyz(face: Face) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _readyz(face: Face, gate: Gate) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def readyz(_: web.Request) -> web.Response:
         missing = await missing_dependencies(face.checks.items())
-        if face.gate.draining:
+        if gate.draining:
             missing["process"] = "shutting down"
         return _json({"ready": not missing, "missing": missing}, 503 if missing else 200)
 
