@@ -69,9 +69,9 @@ def read_bars(path: Path) -> list[Bar]:
         text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode()
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise ConfigError(f"--candles {path}: cannot be read: {error}") from error
-    header, *rows = csv.reader(text.splitlines())
+    header, *rows = csv.reader(text.splitlines() or [""])
     if tuple(header) != COLUMNS:
-        raise ConfigError(f"--candles {path}: the header must be {','.join(COLUMNS)}, got {','.join(header)}")
+        raise ConfigError(f"--candles {path}: the header must be {','.join(COLUMNS)}, got {','.join(header)!r}")
     bars = sorted(_bars(path, rows), key=lambda bar: bar.minute)
     _require_minutes(path, bars)
     return bars
@@ -82,9 +82,10 @@ def _bars(path: Path, rows: Iterable[list[str]]) -> Iterable[Bar]:
         try:
             open_ms, *figures = row
             bar = Bar(int(open_ms) // MINUTE_MS, *(Decimal(figure) for figure in figures))
-        except (ValueError, TypeError, InvalidOperation) as error:
+            sound = 0 < bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high and bar.volume >= 0
+        except (ValueError, TypeError, InvalidOperation) as error:  # comparing NaN is an InvalidOperation
             raise ConfigError(f"--candles {path}:{line}: {row} are not a time and five numbers") from error
-        if not 0 < bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high:
+        if not sound:
             raise ConfigError(f"--candles {path}:{line}: high and low must enclose open and close, got {row}")
         yield bar
 

@@ -135,11 +135,11 @@ def ticket(product: Product, side: object, configuration: object) -> Ticket:
     """
     if side not in ("BUY", "SELL"):
         raise Refused("INVALID_SIDE", "PREVIEW_INVALID_SIDE", f"side must be BUY or SELL, got {side}")
-    if not isinstance(configuration, dict) or len(configuration) != 1 or next(iter(configuration)) not in TIME_IN_FORCE:
+    kind, fields = _only_entry(configuration)
+    if kind not in TIME_IN_FORCE:
         raise Refused(
             "UNSUPPORTED_ORDER_CONFIGURATION", "PREVIEW_INVALID_ORDER_CONFIG", "order configuration is not supported"
         )
-    ((kind, fields),) = configuration.items()
     base, quote = _figure(fields, "base_size"), _figure(fields, "quote_size")
     limit = _figure(fields, "limit_price")
     if (base is None) == (quote is None) or (limit is None) != (kind == "market_market_ioc"):
@@ -151,6 +151,14 @@ def ticket(product: Product, side: object, configuration: object) -> Ticket:
     if limit is not None and limit % product.increment:
         raise Refused("INVALID_PRICE_PRECISION", "PREVIEW_INVALID_PRICE_PRECISION", "Too many decimals in order price")
     return Ticket(kind, str(side), base, quote, limit, bool(fields.get("post_only")))
+
+
+def _only_entry(configuration: object) -> tuple[str, dict[str, Any]]:
+    if isinstance(configuration, dict) and len(configuration) == 1:
+        ((kind, fields),) = configuration.items()
+        if isinstance(fields, dict):
+            return kind, fields
+    return "", {}
 
 
 def _figure(fields: dict[str, Any], name: str) -> Decimal | None:

@@ -39,16 +39,16 @@ async def test_labelled_synthetic_when_made_up(client: Any) -> None:
     assert markets["SOL/USD"]["info"]["display_name"] == "SOL-USD (synthetic)"
 
 
-@pytest.mark.parametrize("timeframe", ["1m", "5m", "15m", "30m", "1h", "2h", "6h", "1d"])
-async def test_candles_when_any_timeframe(client: Any, timeframe: str) -> None:
+async def test_candles_when_any_timeframe(client: Any) -> None:
     """Candles of each length are served on its grid, without a gap, the newest forming now."""
-    candles = await client.fetch_ohlcv("BTC/USD", timeframe, limit=300)
-    step = client.parse_timeframe(timeframe) * 1000
-    opens = [candle[0] for candle in candles]
-    assert opens == list(range(opens[0], opens[0] + step * len(opens), step))
-    assert opens[0] % step == 0
-    assert opens[-1] <= client.milliseconds() < opens[-1] + step
-    assert len(candles) == min(len(candles), 300) >= 3
+    for timeframe in ("1m", "5m", "15m", "30m", "1h", "2h", "6h", "1d"):
+        candles = await client.fetch_ohlcv("BTC/USD", timeframe, limit=300)
+        step = client.parse_timeframe(timeframe) * 1000
+        opens = [candle[0] for candle in candles]
+        assert opens == list(range(opens[0], opens[0] + step * len(opens), step))
+        assert opens[0] % step == 0
+        assert opens[-1] <= client.milliseconds() < opens[-1] + step
+        assert 3 <= len(candles) <= 300
 
 
 async def test_account_when_stock_methods(client: Any) -> None:
