@@ -12,6 +12,7 @@ from pathlib import Path
 
 from trading_operator.checks import reasons
 from trading_operator.desired.install import installation
+from trading_operator.render import rendered
 from trading_operator.schema import KINDS, crd, to_yaml
 from trading_operator.settings import Settings
 
@@ -31,6 +32,11 @@ def files() -> dict[str, str]:
     objects = installation(Settings.model_construct())
     found["manifests/operator.yaml"] = _yaml("operator/trading_operator/desired/install.py", *objects)
     found["docs/reference/reasons.md"] = reasons.reference()
+    for sample in sorted((ROOT / "manifests" / "samples").glob("*.yaml")):
+        source = f"manifests/samples/{sample.name} by trading_operator.desired"
+        found[f"tests/golden/{sample.name}"] = HEADER.format(source=source) + rendered(
+            sample.read_text(), Settings.model_construct()
+        )
     return found
 
 

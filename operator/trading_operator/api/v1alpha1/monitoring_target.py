@@ -8,16 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from trading_operator.api.v1alpha1.base import ApiModel, Conditions, NamespaceName, Resource
+from trading_operator.api.v1alpha1.base import ApiModel, Conditions, NamespaceName, Resource, rule, rules
 
-LabelKey = Annotated[
-    str,
-    StringConstraints(
-        min_length=1,
-        max_length=317,
-        pattern=r"^([a-z0-9]([-.a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?$",
-    ),
-]
+MAX_LABEL_KEY = 317
+
 LabelValue = Annotated[str, StringConstraints(max_length=63, pattern=r"^([A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?)?$")]
 PortName = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
 MetricName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")]
@@ -33,7 +27,19 @@ class Scheme(StrEnum):
 class ServiceSelector(ApiModel):
     """Which Services."""
 
-    match_labels: Annotated[dict[str, LabelValue], Field(min_length=1, max_length=16)]
+    match_labels: Annotated[
+        dict[str, LabelValue],
+        Field(
+            min_length=1,
+            max_length=16,
+            json_schema_extra=rules(
+                rule(
+                    f"self.all(key, key.size() <= {MAX_LABEL_KEY})",
+                    f"selector.matchLabels: a key must be at most {MAX_LABEL_KEY} characters",
+                )
+            ),
+        ),
+    ]
     """Labels that a Service must carry, all of them."""
 
 

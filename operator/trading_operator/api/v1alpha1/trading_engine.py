@@ -61,14 +61,8 @@ class ExchangeId(StrEnum):
 class ExchangeSpec(ApiModel):
     """The exchange and how to reach it."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule("self.id == oldSelf.id", "exchange.id is immutable: orders and holdings belong to one exchange")
-        )
-    )
-
     id: ExchangeId = ExchangeId.COINBASE
-    """Which exchange. Immutable: orders and holdings belong to one exchange."""
+    """Which exchange, by ccxt's id."""
     url: Url | None = None
     """Base URL in place of the exchange's own, for a simulated exchange. A Service in the cluster is
     written with `.svc`: http://exchange-simulator.crypto-exchange.svc:8080."""
