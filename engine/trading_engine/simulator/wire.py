@@ -114,7 +114,6 @@ def account(currency: str, free: Decimal, held: Decimal) -> Json:
         "created_at": "2023-01-01T00:00:00Z", "updated_at": "2023-01-01T00:00:00Z", "deleted_at": None,
         "type": "ACCOUNT_TYPE_FIAT" if currency in FIAT else "ACCOUNT_TYPE_CRYPTO", "ready": True,
         "hold": {"value": figure(held), "currency": currency}, "retail_portfolio_id": PORTFOLIO,
-        "platform": "ACCOUNT_PLATFORM_CONSUMER",
     }  # fmt: skip
 
 

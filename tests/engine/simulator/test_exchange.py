@@ -155,6 +155,39 @@ def test_preview_when_asked_places_nothing() -> None:
     assert served.venue.orders == {}
 
 
+@pytest.mark.parametrize(
+    ("name", "path", "query"),
+    [
+        ("accounts", "/accounts", {}),
+        ("candles", "/market/products/BTC-USD/candles", {"granularity": "ONE_MINUTE"}),
+        ("fills", "/orders/historical/fills", {}),
+        ("order", "/orders/historical/{order_id}", {}),
+        ("product", "/products/BTC-USD", {}),
+        ("products", "/market/products", {}),
+        ("product_book", "/market/product_book", {"product_id": "BTC-USD"}),
+        ("ticker", "/market/products/BTC-USD/ticker", {}),
+    ],
+)
+def test_shape_of_the_real_answer_when_served(name: str, path: str, query: dict[str, str]) -> None:
+    """Fields and types are exactly those of answers recorded from the real API."""
+    served = an_exchange()
+    order_id = body_of(ask(served, "POST", ORDERS, BODY))["order_id"]
+    answer = ask(served, "GET", "/api/v3/brokerage" + path.format(order_id=order_id), **query)
+    recorded = json.loads(Path(__file__).with_name("recorded_shapes.json").read_text())[name]
+    simulated = shape(answer.body)
+    simulated.get("order", {}).pop("order_configuration", None)  # of the kind of order
+    assert simulated == recorded
+
+
+def shape(value: Any) -> Any:
+    """Field names and type names; of a list of objects, its first one."""
+    if isinstance(value, dict):
+        return {key: shape(field) for key, field in value.items()}
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [shape(value[0])]
+    return type(value).__name__
+
+
 def test_posts_counted_when_an_id_is_repeated() -> None:
     """The admin page counts what arrived, also what made no second order."""
     served = an_exchange()
