@@ -118,12 +118,12 @@ class Connection:
 
 
 @asynccontextmanager
-async def connect(limits: Limits, on_request: Callable[[str, int], None]) -> AsyncIterator[Connection]:
+async def connect(user_agent: str, limits: Limits, on_request: Callable[[str, int], None]) -> AsyncIterator[Connection]:
     """Connect as the pod's service account, or as KUBECONFIG says; OperatorError where there is neither."""
     configuration = await load_configuration()
     client = RESTClientObject(configuration)
     connector = aiohttp.TCPConnector(ssl=client.ssl_context, limit=2 * limits.in_flight)
-    async with aiohttp.ClientSession(connector=connector) as session:
+    async with aiohttp.ClientSession(connector=connector, headers={"User-Agent": user_agent}) as session:
         yield Connection(configuration, session, limits, on_request)
 
 

@@ -27,10 +27,10 @@ class ClusterUnavailable(OperatorError):
 
 
 class ApiRefused(OperatorError):
-    """The API server understood a request and said no (a 4xx other than 429)."""
+    """The API server understood a request and said no (a 4xx other than 429; status 0 sums up several)."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(f"{status} {reason}: {message}")
+        super().__init__(f"{reason}: {message}")
         self.status = status
         self.reason = reason
 

@@ -94,7 +94,10 @@ class Reconciler:
         )
         status = engine_status(engine, observed, self._now()).to_dict()
         again = await self._report(ref, manifest, status)
-        return SOON if refused or trading.silent else again
+        if refused:
+            # Shown in the status; raised so that the next try waits its back-off.
+            raise ApiRefused(0, "ApplyRefused", "; ".join(refused))
+        return SOON if trading.silent else again
 
     async def _make_so(self, engine: TradingEngine, observed: Observed) -> tuple[str, ...]:
         inputs = inputs_from(engine, observed.objects, observed.user_secrets, secrets.token_urlsafe)

@@ -59,7 +59,8 @@ class Parts:
 async def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; anything else that ends it is raised."""
     metrics = OperatorMetrics("tradingengine")
-    async with connect(Limits(), metrics.requested) as connection, aiohttp.ClientSession() as http:
+    user_agent = f"trading-operator/{settings.pod_name}"
+    async with connect(user_agent, Limits(), metrics.requested) as connection, aiohttp.ClientSession() as http:
         parts = _assemble(settings, metrics, connection, http)
         async with health.serving(
             settings.http_port, metrics.registry, lambda: unhealthy(parts), lambda: unready(parts)
@@ -132,6 +133,8 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
 
 
 async def _worker(parts: Parts) -> None:
+    # A cache that is half full shows objects as missing.
+    await parts.relist.complete.wait()
     await parts.leader.elected.wait()
     await work(parts.queue, lambda ref: _handle(parts, ref))
 
@@ -152,7 +155,7 @@ async def _handle(parts: Parts, ref: Ref) -> None:
         wait = max(parts.queue.retry(ref, OUTAGE_CAP), error.retry_after)
         logger.warning("%s: %s; again in %.1f s", ref, error, wait)
     except (ApiRefused, TimeoutError) as error:
-        logger.error("%s: %s; again in %.1f s", ref, error or "took too long", parts.queue.retry(ref))
+        logger.warning("%s: %s; again in %.1f s", ref, error or "took too long", parts.queue.retry(ref))
     except Exception:
         logger.exception("%s: a bug; again in %.1f s", ref, parts.queue.retry(ref))
     finally:
