@@ -80,11 +80,13 @@ def _differs(desired: Object, observed: Manifest | None) -> bool:
 
 def holds(desired: object, observed: object, field: str = "") -> bool:
     """Whether every field of `desired` has that value in `observed`; `field` is the name of the value."""
+    if desired == observed:
+        return True
     if isinstance(desired, Mapping):
         return isinstance(observed, Mapping) and _holds_map(desired, observed, field)
     if isinstance(desired, list):
         return isinstance(observed, list) and _holds_list(desired, observed, field)
-    return desired == observed
+    return False
 
 
 def _holds_map(desired: Manifest, observed: Manifest, field: str) -> bool:

@@ -124,8 +124,7 @@ def config_map(name: str, namespace: str, config: EngineConfig) -> Object:
 
 def config_hash(config: EngineConfig, worker: Worker) -> str:
     """Hash of the parts of the configuration that this worker reads."""
-    whole: dict[str, Any] = config.model_dump(mode="json")
-    read = {key: whole[key] for key in (*SHARED, *worker.reads)}
+    read: dict[str, Any] = config.model_dump(mode="json", include={*SHARED, *worker.reads})
     if worker.calls:  # how long they wait follows `llm.timeout_seconds`
         read["call_seconds"] = config.call_seconds
-    return digest_of(read | {"log_level": whole["log_levels"].get(worker.name.value)})
+    return digest_of(read | {"log_level": config.log_levels.get(worker.name)})

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any, Final
+
+import orjson
 
 from trading_operator.api.v1alpha1 import GROUP, TradingEngine
 from trading_operator.api.v1alpha1.base import API_VERSION
@@ -101,8 +102,7 @@ def _owner_reference(engine: TradingEngine) -> Object:
 
 def digest_of(value: object) -> str:
     """16 hex digits that change with any part of a JSON value."""
-    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
 def secret(name: str, namespace: str, values: Mapping[str, str]) -> Object:

@@ -34,8 +34,9 @@ _LARGE: Final = Amounts("50m", "192Mi", "2", "1Gi")
 
 def worker_objects(engine: TradingEngine, settings: Settings, inputs: Inputs) -> list[Object]:
     """All objects of the five workers, finished."""
+    config = engine_config(engine)
     shared = [
-        finished(engine, "config", config_map(names.config_map(engine), engine.namespace, engine_config(engine))),
+        finished(engine, "config", config_map(names.config_map(engine), engine.namespace, config)),
         finished(
             engine,
             "token",
@@ -43,17 +44,14 @@ def worker_objects(engine: TradingEngine, settings: Settings, inputs: Inputs) ->
         ),
     ]
     for worker in WORKERS:
-        shared.append(finished(engine, worker.service, _deployment(engine, worker, settings, inputs)))
+        hashes = {
+            CONFIG_HASH: config_hash(config, worker),
+            SECRET_HASH: digest_of(_secrets_read(worker, inputs)),
+        }
+        made = deployment(engine, worker, engine.namespace, hashes, _pod(engine, worker, settings))
+        shared.append(finished(engine, worker.service, made))
         shared.append(finished(engine, worker.service, service(engine, worker, engine.namespace)))
     return shared
-
-
-def _deployment(engine: TradingEngine, worker: Worker, settings: Settings, inputs: Inputs) -> Object:
-    hashes = {
-        CONFIG_HASH: config_hash(engine_config(engine), worker),
-        SECRET_HASH: digest_of(_secrets_read(worker, inputs)),
-    }
-    return deployment(engine, worker, engine.namespace, hashes, _pod(engine, worker, settings))
 
 
 def _secrets_read(worker: Worker, inputs: Inputs) -> list[str]:
