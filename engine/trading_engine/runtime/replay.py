@@ -43,7 +43,7 @@ from trading_engine.runtime.replay_shop import ReplayShop
 from trading_engine.training.train import Task, candles_sha256, train
 
 ENGINE: Final = "replay/local"
-MEMORY: Final = "sqlite://"
+MEMORY: Final = DatabaseConfig(url="sqlite://")
 RATIO_STEP: Final = Decimal("0.000001")
 
 
@@ -82,7 +82,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fee-rate", type=fee_rate, default=WORST_TAKER, metavar="R",
         help=f"taker fee as a fraction, per side (default {WORST_TAKER}, the worst published tier)",
     )  # fmt: skip
-    parser.add_argument("--store", default=MEMORY, metavar="URL", help="an empty database (default: in memory)")
+    parser.add_argument(
+        "--store", metavar="URL",
+        help="an empty database (default: in memory); its password from --config or PGPASSWORD",
+    )  # fmt: skip
     add_config_argument(parser)
     parser.add_argument("--llm", action="store_true", help="ask the language model of the configuration as well")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -106,7 +109,7 @@ async def replay(task: Replay) -> dict[str, Any]:
     Raises:
         ConfigError: the store is not empty.
     """
-    if task.config.database.url != MEMORY:
+    if task.config.database != MEMORY:
         migrate(task.config.database)
     shop = ReplayShop(task.config)
     try:
@@ -138,7 +141,7 @@ def _config(args: argparse.Namespace) -> EngineConfig:
             "mode": Mode.PAPER,
             "symbols": (args.symbol,),
             "timeframe": args.timeframe,
-            "database": DatabaseConfig(url=args.store),
+            "database": given.database.model_copy(update={"url": args.store, "url_file": None}) if args.store else MEMORY,
             "paper": given.paper.model_copy(update={"fee_rate": args.fee_rate}),
             "llm": given.llm if args.llm else LlmConfig(),
         }
@@ -163,7 +166,7 @@ def _stored(text: str, card: str) -> StoredModel:
 def _prepare_store(store: Store, task: Replay) -> None:
     symbol, timeframe = task.config.symbols[0], task.config.timeframe
     if store.last_candle_open_ms(symbol, timeframe) is not None or store.recommendations(limit=1):
-        raise ConfigError(f"--store {task.config.database.url}: holds candles already; a replay needs an empty store")
+        raise ConfigError("--store: holds candles or recommendations already; a replay needs an empty database")
     store.put_candles(symbol, timeframe, task.warm_up)
     model = task.model
     if (model.symbol, model.timeframe) != (symbol, timeframe):

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `train`."""
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--candles", type=Path, metavar="FILE", help="recorded candles, CSV or CSV.gz")
-    source.add_argument("--store", metavar="URL", help="database with the candles")
+    source.add_argument("--store", metavar="URL", help="database with the candles; its password from PGPASSWORD")
     source.add_argument("--config", type=Path, metavar="FILE", help="train every configured symbol without a model")
     parser.add_argument("--symbol", type=symbol, help="the market, as BTC/USD")
     parser.add_argument("--timeframe", type=timeframe, help="length of the candles, as 1m")

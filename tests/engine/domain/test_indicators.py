@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.builders import MINUTE_MS, a_candle
+from tests.candle_walks import walk
 from trading_engine.domain.candle import Candle
 from trading_engine.domain.indicators import (
     FEATURES,
@@ -20,21 +20,6 @@ from trading_engine.domain.indicators import (
     batch,
     features_sha256,
 )
-
-
-def walk(length: int, seed: int = 1, scale: str = "100") -> list[Candle]:
-    """A seeded random walk of whole minutes."""
-    random = np.random.default_rng(seed)
-    closes = float(scale) * np.exp(np.cumsum(random.normal(0, 0.002, length + 1)))
-    candles = []
-    for minute, (before, close) in enumerate(pairwise(closes)):
-        opened, closed = Decimal(f"{before:.4f}"), Decimal(f"{close:.4f}")
-        high = max(opened, closed) + Decimal(f"{abs(random.normal(0, 0.05)):.4f}")
-        low = min(opened, closed) - Decimal(f"{abs(random.normal(0, 0.05)):.4f}")
-        volume = Decimal(f"{random.exponential(3):.4f}")
-        candles.append(Candle(minute * MINUTE_MS, opened, high, low, closed, volume))
-    return candles
-
 
 prices = st.decimals(min_value="0.01", max_value="90000", places=2)
 steps = st.integers(min_value=1, max_value=40).map(lambda n: n if n > 38 else 1)
