@@ -53,56 +53,42 @@ def _balance(text: str) -> tuple[str, Decimal]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `simulate-exchange`."""
-    add = parser.add_argument
-    add(
-        "--candles",
-        nargs="+",
-        default=[],
-        metavar="[SYMBOL=]FILE",
-        help="recorded one-minute candles, CSV or CSV.gz; the symbol comes from a name like coinbase_BTC-USD_1m.csv.gz",
+    _add_tape(parser.add_argument_group("what is played"))
+    _add_terms(parser.add_argument_group("terms of the venue"))
+    server = parser.add_argument_group("server")
+    server.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    server.add_argument("--port", type=int, default=8080, help="port to listen on (default %(default)s)")
+    server.add_argument(
+        "--state",
+        type=Path,
+        metavar="FILE",
+        help="keep orders, balances and the tape's place across restarts (default: a restart begins anew)",
     )
-    add(
-        "--synthetic",
-        nargs="+",
-        default=[],
-        metavar="SYMBOL",
-        help="symbols, like BTC/USD, to serve made-up candles for; labelled synthetic wherever they show",
-    )
-    add("--seed", type=int, default=1, help="of the made-up candles (default %(default)s)")
-    add(
-        "--history-share",
-        type=_fraction,
-        default=Decimal("0.75"),
-        metavar="SHARE",
-        help="share of the newest run of candles that lies in the past at start (default %(default)s)",
-    )
-    add(
-        "--fee-rate",
-        type=_fraction,
-        default=Decimal("0.012"),
-        metavar="R",
-        help="taker fee as a fraction; makers pay half (default %(default)s, the worst published tier)",
-    )
-    add("--spread", type=_fraction, default=Decimal("0.0002"), help="between bid and ask, a fraction of the price")
-    add(
-        "--balance",
-        type=_balance,
-        nargs="+",
-        default=[],
-        metavar="CURRENCY=AMOUNT",
-        help="opening balances (default: 10000 of each quote currency)",
-    )
-    add(
-        "--duplicate-client-order-id",
-        choices=[rule.value for rule in DuplicateRule],
-        default="forever",
-        help="until when a repeated id returns the earlier order (default %(default)s, as Coinbase documents)",
-    )
-    add("--speed", type=float, default=1.0, metavar="N", help="above 1 needs --simulated-clock (default 1)")
-    add("--simulated-clock", action="store_true", help="clients take the time from this server, not from the wall")
-    add("--state", type=Path, metavar="FILE", help="keep orders, balances and the tape's place across restarts")
-    add("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
-    add("--port", type=int, default=8080, help="port to listen on (default %(default)s)")  # fmt: skip
+
+
+def _add_tape(group: argparse._ArgumentGroup) -> None:
+    named = "recorded one-minute candles, CSV or CSV.gz; the symbol is in the name, as in coinbase_BTC-USD_1m.csv.gz"
+    group.add_argument("--candles", nargs="+", default=[], metavar="[SYMBOL=]FILE", help=named)
+    made_up = "symbols (BTC/USD,ETH/USD) to serve made-up candles for; labelled synthetic wherever they show"
+    group.add_argument("--synthetic", nargs="+", default=[], metavar="SYMBOL", help=made_up)
+    group.add_argument("--seed", type=int, default=1, help="of the made-up candles (default %(default)s)")
+    share = "share of the newest run of candles that lies in the past at start (default %(default)s)"
+    group.add_argument("--history-share", type=_fraction, default=Decimal("0.75"), metavar="SHARE", help=share)
+    group.add_argument("--speed", type=float, default=1.0, metavar="N", help="not 1: needs --simulated-clock")
+    ours = "clients take the time from this server, not from the wall"
+    group.add_argument("--simulated-clock", action="store_true", help=ours)
+
+
+def _add_terms(group: argparse._ArgumentGroup) -> None:
+    fee = "taker fee as a fraction; makers pay half (default %(default)s, the worst published tier)"
+    group.add_argument("--fee-rate", type=_fraction, default=Decimal("0.012"), metavar="R", help=fee)
+    spread = "between bid and ask, a fraction of the price (default %(default)s)"
+    group.add_argument("--spread", type=_fraction, default=Decimal("0.0002"), metavar="R", help=spread)
+    opening = "opening balances (default: 10000 of each quote currency)"
+    group.add_argument("--balance", type=_balance, nargs="+", default=[], metavar="CURRENCY=AMOUNT", help=opening)
+    repeated = "until when a repeated id returns the earlier order (default %(default)s, as Coinbase documents)"
+    rules = [rule.value for rule in DuplicateRule]
+    group.add_argument("--duplicate-client-order-id", choices=rules, default="forever", help=repeated)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -179,10 +165,10 @@ def _recordings(args: argparse.Namespace) -> dict[str, tuple[list[Bar], bool]]:
         if product in found:
             raise ConfigError(f"--candles {argument}: {product} was given twice")
         found[product] = (read_bars(path), False)
-    for symbol in args.synthetic:
+    for symbol in (symbol for listed in args.synthetic for symbol in listed.split(",")):
         product = symbol.replace("/", "-")
         if product in found:
-            raise ConfigError(f"--synthetic {symbol}: {product} has recorded candles already")
+            raise ConfigError(f"--synthetic {symbol}: {product} was given twice, or has recorded candles")
         found[product] = (synthetic_bars(product, args.seed, SYNTHETIC_MINUTES), True)
     wrong = [name for name in found if len(name.split("-")) != 2]
     if wrong or not found:

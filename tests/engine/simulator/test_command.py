@@ -56,6 +56,12 @@ def test_exchange_when_recorded_and_synthetic(candles: Path) -> None:
     assert status["products"]["SOL-USD"]["source"] == "synthetic"
 
 
+@pytest.mark.parametrize("listed", [("ETH/USD", "SOL/USD"), ("ETH/USD,SOL/USD",)])
+def test_synthetic_symbols_when_listed_either_way(listed: tuple[str, ...]) -> None:
+    """With spaces or with commas."""
+    assert sorted(exchange("--synthetic", *listed).venue.products) == ["ETH-USD", "SOL-USD"]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
