@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +65,16 @@ class Cache:
             except BlockingIOError:
                 print(f"waiting for another run that holds {path}", file=sys.stderr, flush=True)
                 fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
+    def nobody_building(self) -> Iterator[None]:
+        """Hold every lock there is but the clusters': for whoever deletes what others may be building."""
+        names = sorted(path.stem for path in (self.root / "locks").glob("*.lock"))
+        with ExitStack() as held:
+            for name in names:
+                if not name.startswith("cluster-"):
+                    held.enter_context(self.locked(name))
             yield
 
     @contextmanager

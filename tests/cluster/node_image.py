@@ -86,11 +86,11 @@ COPY bin/ /usr/bin/
 COPY files/entrypoint files/kubelet-cgroups /usr/local/bin/
 COPY files/containerd.toml /etc/containerd/config.toml
 COPY files/10-bridge.conflist /etc/cni/net.d/
-COPY files/kubelet.service files/preload.service /etc/systemd/system/
+COPY files/kubelet.service /etc/systemd/system/
 COPY files/default-storage.yaml /kind/manifests/
-COPY images.tar /kind/images/
+COPY containerd/ /var/lib/containerd/
 RUN echo v{version} > /kind/version && rm -f /etc/machine-id \\
- && systemctl enable containerd kubelet preload && systemctl mask {" ".join(MASKED)}
+ && systemctl enable containerd kubelet && systemctl mask {" ".join(MASKED)}
 ENV container=docker
 STOPSIGNAL SIGRTMIN+3
 LABEL {KEY_LABEL}={image_key}
@@ -106,7 +106,8 @@ def _build(cache: Cache, engine: Engine, found: Mapping[str, Path], image: str) 
     layers.mkdir()
     try:
         _write_context(context, found, _ensure_base(cache, engine, layers))
-        _write_images(context / "images.tar", layers, found, cache)
+        _write_images(layers / "images.tar", layers, found, cache)
+        _import_images(layers / "images.tar", context / "containerd", cache, engine)
         _build_context(context, cache, engine, image)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -138,6 +139,23 @@ def _write_images(target: Path, layers: Path, found: Mapping[str, Path], cache: 
         for name in (*CONTROL_PLANE, *WITH_TOOLS, "pause")
     ]
     image_archive.write(images, target, layers)
+
+
+def _import_images(archive: Path, store: Path, cache: Cache, engine: Engine) -> None:
+    """Let the node's own containerd unpack the images once, so that no node has to when it starts."""
+    store.mkdir()
+    folders = {FILES / "import-images": "/import-images", archive: "/images.tar", store: "/var/lib/containerd"}
+    volumes = [part for source, target in folders.items() for part in ("--volume", f"{source}:{target}")]
+    base = f"{BASE_NAME}:{BASE.key}"
+    process.run(
+        process.Job(
+            title="images of the control plane",
+            command=[engine.name, "run", "--rm", "--privileged", *volumes, base, "/import-images"],
+            log=cache.logs / "node-images.log",
+            expected_seconds=15,
+            environment=engine.environment,
+        )
+    )
 
 
 def _ensure_tools(cache: Cache) -> Path:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import ExitStack
 
-from tests.cluster import base_images, engine, leftovers, node_image, process, programs
+from tests.cluster import engine, leftovers, node_image, process, programs
 from tests.cluster.cache import Cache
 from tests.cluster.errors import ClusterError
 
@@ -13,9 +12,7 @@ from tests.cluster.errors import ClusterError
 def prune(cache: Cache) -> None:
     """Delete everything that the next `up` would not use again."""
     leftovers.sweep(cache.root / "apiservers")
-    with ExitStack() as locks:
-        for name in ("programs", "node-image", *(f"image-{image.root.name}" for image in base_images.ALL)):
-            locks.enter_context(cache.locked(name))
+    with cache.nobody_building():
         current = {node_image.tools_key(), *(program.key for program in programs.PROGRAMS.values())}
         for folder in cache.programs.glob("*"):
             if folder.name not in current:
