@@ -8,11 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from uuid import UUID
-
-import numpy as np
-from numpy.typing import NDArray
 
 from trading_engine.contract.config import TradingState
 from trading_engine.contract.messages import (
@@ -32,6 +29,10 @@ from trading_engine.domain.market import FeeRates, Market, Quote
 from trading_engine.domain.orders import Fill, OrderRequest, VenueOrder
 from trading_engine.domain.position import Position as Position
 from trading_engine.domain.signals import Prediction as Prediction
+
+if TYPE_CHECKING:  # a type in one signature; importing it costs 20 MiB in workers that never see a feature
+    import numpy as np
+    from numpy.typing import NDArray
 
 T = TypeVar("T")
 
