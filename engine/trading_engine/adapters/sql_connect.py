@@ -6,6 +6,7 @@ next connection, and none is ever part of a message.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,11 +112,6 @@ def _sqlite_engine(url: URL) -> Engine:
             cursor.execute(pragma)
         cursor.close()
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A transaction that starts by reading cannot always become a writer; this one is a writer from the start.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
     return engine
 
 
@@ -133,15 +129,26 @@ def _postgresql_engine(config: DatabaseConfig, url: URL) -> Engine:
 
 
 @contextmanager
-def unavailable(engine: Engine) -> Iterator[None]:
-    """Turn the driver's errors of transport into ours.
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """A connection in a transaction: committed at the end, rolled back when the block raises.
 
     Raises:
         StoreUnavailable: the database was not reached, or gave up in the middle.
     """
+    with _unavailable(engine), engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            # A transaction that starts by reading cannot always become a writer; this one is a writer from the start.
+            # Straight to the driver: SQLAlchemy's way (an event) adds a quarter to the cost of a unit of work.
+            connection.connection.cursor().execute("BEGIN IMMEDIATE")
+        yield connection
+
+
+@contextmanager
+def _unavailable(engine: Engine) -> Iterator[None]:
+    """Turn the driver's errors of transport into ours."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
+    except (OperationalError, InterfaceError, PoolTimeout, sqlite3.OperationalError) as error:
         raise StoreUnavailable(f"{engine.url.render_as_string(hide_password=True)}: {_reason(error)}") from error
     except DBAPIError as error:
         if not error.connection_invalidated:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from trading_engine.adapters.sql_connect import is_memory, sql_engine, unavailable
+from trading_engine.adapters.sql_connect import is_memory, sql_engine, transaction
 from trading_engine.adapters.sql_migrate import check_schema
 from trading_engine.adapters.sql_schema import METADATA
 from trading_engine.adapters.sql_store import SqlStore
@@ -65,7 +65,7 @@ class SqlDatabase:
 
     def _transact(self, work: Callable[[Connection], T]) -> T:
         try:
-            with unavailable(self._sql), self._sql.begin() as connection:
+            with transaction(self._sql) as connection:
                 if not self._checked:
                     check_schema(connection)
                     self._checked = True

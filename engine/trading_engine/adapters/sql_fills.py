@@ -71,9 +71,11 @@ class SqlFills(SqlRows):
         return 1
 
     def _lock_position(self, symbol: str) -> Position:
-        row = {**asdict(flat(symbol)), "engine": self._engine}
-        self._insert_new(positions, row)
-        return Position(*self._connection.execute(_LOCKED, self._of(symbol)).one())
+        row = self._connection.execute(_LOCKED, self._of(symbol)).one_or_none()
+        if row is None:
+            self._insert_new(positions, {**asdict(flat(symbol)), "engine": self._engine})
+            row = self._connection.execute(_LOCKED, self._of(symbol)).one()
+        return Position(*row)
 
     def _fold(self, symbol: str) -> Position:
         """All over again: a fill that comes late belongs before others, and average cost depends on order."""

@@ -17,7 +17,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
-from trading_engine.adapters.sql_connect import sql_engine, unavailable
+from trading_engine.adapters.sql_connect import sql_engine, transaction
 from trading_engine.adapters.sql_schema import candles
 from trading_engine.contract.config import DatabaseConfig
 from trading_engine.errors import ConfigError, StoreUnavailable
@@ -53,7 +53,7 @@ def migrate(config: DatabaseConfig, *, collector_role: str | None = None) -> str
     """
     engine = sql_engine(config)
     try:
-        with unavailable(engine), engine.begin() as connection:
+        with transaction(engine) as connection:
             _lock(connection)
             scripts = _scripts()
             scripts.attributes["connection"] = connection
