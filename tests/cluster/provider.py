@@ -55,12 +55,12 @@ class Provider:
         return programs.path_or_installed(self.cache, "kubectl")
 
     def up(self) -> Path:
-        """Make the cluster unless it is up and as it should be; its kubeconfig."""
+        """Make the cluster unless it is up; its kubeconfig."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.cache.locked(f"cluster-{self.name}"):
             if self.context:
                 self._use_context()
-            elif not self._is_as_recorded():
+            elif not self._is_up():
                 self._create()
         return self.kubeconfig
 
@@ -109,17 +109,24 @@ class Provider:
             raise ClusterError(f"context {self.context} does not answer or has no ready node")
         self._record({"context": self.context})
 
-    def _is_as_recorded(self) -> bool:
+    def _is_up(self) -> bool:
+        """Whether our cluster is finished and healthy; an older node image is told, not a reason to delete anything."""
         recorded = self._recorded()
         if recorded.get("context"):
             raise ClusterError(f"{self.name} is the context {recorded['context']}: run `down` first to make a cluster")
-        wanted = recorded.get("node_image") in (kind.UPSTREAM_IMAGE, node_image.reference())
-        return wanted and self.healthy()
+        if not recorded or not self.healthy():
+            return False
+        if recorded["node_image"] not in (kind.UPSTREAM_IMAGE, node_image.reference()):
+            process.say(
+                f"cluster {self.name} is up with another node image than this version's: `down` and `up` renew it"
+            )
+        return True
 
     def _create(self) -> None:
         tool = self._kind()
+        (self.folder / "cluster.json").unlink(missing_ok=True)
         if tool.exists(self.name):
-            process.say(f"cluster {self.name} is broken or out of date: making it anew")
+            process.say(f"cluster {self.name} is broken: making it anew")
             tool.delete(self.name, self.kubeconfig)
         node = self._node_image(tool.engine)
         configuration = self.folder / "kind.yaml"
