@@ -19,8 +19,8 @@ from trading_engine.domain.candle import Candle
 from trading_engine.errors import EngineError, ExchangeRefused, ExchangeUnavailable
 from trading_engine.ports import Clock, Database, MarketData, Metrics
 
-#: How far back a first start goes, and how far back holes are counted: indicators are warm long before.
-BACKFILL: Final = 1500
+#: How far back, in candles, a first start goes and holes are counted: enough to train on, a second of calls a symbol.
+BACKFILL: Final = 3000
 PAGE: Final = 300
 #: A candle counts as closed this long after its end: the exchange's clock and ours may differ.
 SETTLE_MS: Final = 2000
