@@ -40,6 +40,7 @@ def pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519Pri
     return key.private_bytes(encoding, shape, serialization.NoEncryption()).decode()
 
 
+@cache
 def made_up_keys() -> Credentials:
     """Credentials nobody ever gave out."""
     return Credentials(API_KEY, pem(ec.generate_private_key(ec.SECP256R1())))
@@ -109,12 +110,19 @@ async def simulated(served: Exchange) -> AsyncIterator[str]:
         yield f"http://{host}:{port}"
 
 
+def _hurry(client: Any) -> None:
+    """No wait between calls or at the end, no certificates loaded: all is plain HTTP on loopback."""
+    client.timeout_on_exit = 0
+    client.enableRateLimit = False
+    client.verify = False
+
+
 @asynccontextmanager
 async def stock_ccxt(url: str, keys: Credentials | None = None) -> AsyncIterator[Any]:
     """Ccxt's coinbase as published, with only the URL changed."""
-    client = coinbase({"enableRateLimit": False})
+    client = coinbase()
     client.urls["api"]["rest"] = url
-    client.timeout_on_exit = 0  # no websocket is ever opened
+    _hurry(client)
     if keys is not None:
         client.apiKey, client.secret = keys.api_key, keys.secret
     try:
@@ -127,8 +135,7 @@ async def stock_ccxt(url: str, keys: Credentials | None = None) -> AsyncIterator
 async def our_client(url: str, keys: Credentials | None = None) -> AsyncIterator[CcxtClient]:
     """The engine's own client."""
     client = CcxtClient(url=url, keys=keys)
-    client._ccxt.timeout_on_exit = 0
-    client._ccxt.enableRateLimit = False
+    _hurry(client._ccxt)
     try:
         yield client
     finally:
