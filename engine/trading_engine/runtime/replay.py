@@ -113,10 +113,10 @@ async def replay(task: Replay) -> dict[str, Any]:
         migrate(task.config.database)
     shop = ReplayShop(task.config)
     try:
-        await shop.database.run(lambda store: _prepare_store(store, task))
-        seconds = await _trade(shop, task)
-        rows = await shop.database.run(lambda store: _rows(store, shop))
-        shop.database.commit()
+        with shop.database.all_or_nothing():
+            await shop.database.run(lambda store: _prepare_store(store, task))
+            seconds = await _trade(shop, task)
+            rows = await shop.database.run(lambda store: _rows(store, shop))
     finally:
         await shop.close()
     return _report(task, rows, seconds)
@@ -135,13 +135,14 @@ def _prepared(args: argparse.Namespace) -> Replay:
 
 def _config(args: argparse.Namespace) -> EngineConfig:
     given = read_config(args.config)
+    stored = given.database.model_copy(update={"url": args.store, "url_file": None})
     return given.model_copy(
         update={
             "engine": ENGINE,
             "mode": Mode.PAPER,
             "symbols": (args.symbol,),
             "timeframe": args.timeframe,
-            "database": given.database.model_copy(update={"url": args.store, "url_file": None}) if args.store else MEMORY,
+            "database": stored if args.store else MEMORY,
             "paper": given.paper.model_copy(update={"fee_rate": args.fee_rate}),
             "llm": given.llm if args.llm else LlmConfig(),
         }

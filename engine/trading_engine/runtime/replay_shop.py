@@ -7,14 +7,15 @@ know no spread, and fees (1.2 % a side unless told) outweigh it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from functools import cached_property
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from trading_engine.adapters.sql_connect import unavailable
+from trading_engine.adapters.sql_connect import transaction
 from trading_engine.adapters.sql_database import SqlDatabase
 from trading_engine.contract.config import DatabaseConfig, EngineConfig
 from trading_engine.contract.workers import WorkerName
@@ -77,42 +78,34 @@ class Tally(Instruments):
 
 
 class ReplayDatabase(SqlDatabase):
-    """The engine's rows in one transaction from the first unit of work to `commit`.
+    """The engine's rows, all units of work in one transaction: a replay leaves all its rows or none.
 
-    A replay has nothing to lose: it leaves all its rows or none, and saves a commit per step.
+    It has nothing to lose, and a commit per step would cost more than the step.
     """
 
     def __init__(self, config: DatabaseConfig, engine: str) -> None:
         super().__init__(config, engine, inline=True)
         self._connection: Connection | None = None
 
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Work inside the block is committed at its end, or gone when it raises.
+
+        Raises:
+            StoreUnavailable: the database was not reached, or gave up in the middle.
+        """
+        with transaction(self._sql) as self._connection:
+            yield
+
     async def run_sql(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in the one transaction.
 
         Raises:
-            StoreUnavailable: the database could not be reached.
+            RuntimeError: outside of `all_or_nothing`.
         """
-        with unavailable(self._sql):
-            if self._connection is None:
-                self._connection = self._sql.connect()
-                self._connection.begin()
-            return work(self._connection)
-
-    def commit(self) -> None:
-        """Keep everything.
-
-        Raises:
-            StoreUnavailable: the database could not be reached; nothing is kept.
-        """
-        if self._connection is not None:
-            with unavailable(self._sql):
-                self._connection.commit()
-
-    async def close(self) -> None:
-        """Release the connection; what was not committed is gone."""
-        if self._connection is not None:
-            self._connection.close()
-        await super().close()
+        if self._connection is None:
+            raise RuntimeError("a replay's rows live in all_or_nothing")
+        return work(self._connection)
 
 
 class ReplayShop(Workshop):
