@@ -14,7 +14,7 @@ import orjson
 
 from trading_operator.api.v1alpha1 import TradingEngine
 from trading_operator.cache import Cache, Manifest, Ref, ref_of
-from trading_operator.connection import APPLY, Connection
+from trading_operator.connection import APPLY, JSON_PATCH, Connection
 from trading_operator.desired import names, referenced_secrets
 from trading_operator.errors import ApiRefused, ClusterUnavailable
 from trading_operator.kinds import EVENT, POD, SECRET, Kind, kind_of
@@ -24,7 +24,7 @@ from trading_operator.plan import Plan
 
 FIELD_MANAGER: Final = "trading-operator"
 FORCED: Final = {"fieldManager": FIELD_MANAGER, "force": "true"}
-CREATED: Final = {"fieldManager": FIELD_MANAGER}
+MANAGED: Final = {"fieldManager": FIELD_MANAGER}
 NOT_FOUND, CONFLICT = 404, 409
 #: Written after everything they mount.
 WORKLOADS: Final = frozenset({"Deployment", "StatefulSet", "Job"})
@@ -83,15 +83,22 @@ class Cluster:
                 raise
 
     async def write_status(self, kind: Kind, manifest: Manifest, status: Mapping[str, Any]) -> bool:
-        """Write a status where it differs from the known one; whether it was written. A deleted object is no error."""
+        """Replace a status that differs from the known one; whether it was written. A deleted object is no error.
+
+        The whole of it is ours: what somebody else wrote into it goes. The uid keeps it off an object made anew.
+        """
         if manifest.get("status", {}) == status:
             return False
         ref = ref_of(kind, manifest)
-        identity = {key: manifest["metadata"][key] for key in ("name", "namespace", "uid")}
-        body = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": identity, "status": status}
+        body = orjson.dumps(
+            [
+                {"op": "replace", "path": "/metadata/uid", "value": manifest["metadata"]["uid"]},
+                {"op": "add", "path": "/status", "value": status},
+            ]
+        )
         path = kind.path(ref.namespace, ref.name) + "/status"
         try:
-            self._cache.put(kind, await self._connection.request("PATCH", path, orjson.dumps(body), APPLY, FORCED))
+            self._cache.put(kind, await self._connection.request("PATCH", path, body, JSON_PATCH, MANAGED))
         except ApiRefused as error:
             if error.status not in (NOT_FOUND, CONFLICT):
                 raise
@@ -119,7 +126,7 @@ class Cluster:
         # Generated values must never replace others that this process has not seen yet.
         try:
             return await self._connection.request(
-                "POST", SECRET.path(desired["metadata"]["namespace"]), body, query=CREATED
+                "POST", SECRET.path(desired["metadata"]["namespace"]), body, query=MANAGED
             )
         except ApiRefused as error:
             if error.status != CONFLICT:

@@ -25,7 +25,7 @@ from trading_operator.errors import ApiRefused, ClusterUnavailable, OperatorErro
 from trading_operator.kinds import Kind
 
 APPLY: Final = "application/apply-patch+yaml"
-MERGE: Final = "application/merge-patch+json"
+JSON_PATCH: Final = "application/json-patch+json"
 JSON: Final = "application/json"
 PAGE: Final = 500
 READS: Final = frozenset({"GET"})
@@ -105,12 +105,11 @@ class Connection:
             ) as response:
                 status = response.status
                 content = await response.read()
-                retry_after = response.headers.get("Retry-After", "")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ClusterUnavailable(f"{method} {path}: {type(error).__name__} {error}") from error
         finally:
             self._on_request(method, status)
-        return _parsed(f"{method} {path}", status, content, retry_after)
+        return _parsed(f"{method} {path}", status, content)
 
     async def _headers(self) -> dict[str, str]:
         token = await self.configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
@@ -140,7 +139,7 @@ async def load_configuration() -> Configuration:
     return configuration
 
 
-def _parsed(what: str, status: int, content: bytes, retry_after: str) -> dict[str, Any]:
+def _parsed(what: str, status: int, content: bytes) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = orjson.loads(content) if content else {}
     except orjson.JSONDecodeError as error:
@@ -151,6 +150,5 @@ def _parsed(what: str, status: int, content: bytes, retry_after: str) -> dict[st
         return answer
     reason, message = answer.get("reason") or "", answer.get("message") or ""
     if status == 429 or status >= 500:
-        seconds = float(retry_after) if retry_after.replace(".", "", 1).isdigit() else 0.0
-        raise ClusterUnavailable(f"{what}: {status} {message}", seconds)
+        raise ClusterUnavailable(f"{what}: {status} {message}")
     raise ApiRefused(status, reason, f"{what}: {message}")

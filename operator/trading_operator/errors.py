@@ -16,14 +16,7 @@ class InvalidResource(OperatorError):
 
 
 class ClusterUnavailable(OperatorError):
-    """The API server does not answer, answers 5xx, or asks to slow down (429): wait and try again.
-
-    `retry_after` is what the server asked for, in seconds, or 0.
-    """
-
-    def __init__(self, message: str, retry_after: float = 0) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+    """The API server does not answer, answers 5xx, or asks to slow down (429): wait and try again."""
 
 
 class ApiRefused(OperatorError):

@@ -26,10 +26,9 @@ class Backoff:
     cap: float = 60.0
     jitter: float = 0.2
 
-    def seconds(self, failures: int, cap: float | None = None) -> float:
-        """The wait after `failures` failures (at least 1), with a lower cap where the caller knows better."""
-        limit = self.cap if cap is None else min(cap, self.cap)
-        wait = min(self.base * 2.0 ** min(failures - 1, 30), limit)
+    def seconds(self, failures: int) -> float:
+        """The wait after `failures` failures in a row (at least 1)."""
+        wait = min(self.base * 2.0 ** min(failures - 1, 30), self.cap)
         return wait * random.uniform(1 - self.jitter, 1 + self.jitter)
 
 
@@ -52,9 +51,8 @@ class QueueMetrics(Protocol):
 class WorkQueue(Generic[Key]):
     """The queue. Not thread-safe: one event loop owns it."""
 
-    def __init__(self, metrics: QueueMetrics, backoff: Backoff | None = None) -> None:
+    def __init__(self, metrics: QueueMetrics) -> None:
         self._metrics = metrics
-        self._backoff = backoff or Backoff()
         self._ready: deque[Key] = deque()
         self._waiting_since: dict[Key, float] = {}
         self._working_since: dict[Key, float] = {}
@@ -86,10 +84,10 @@ class WorkQueue(Generic[Key]):
         self._cancel_timer(key)
         self._timers[key] = loop.call_later(seconds, self.add, key)
 
-    def retry(self, key: Key, cap: float | None = None) -> float:
-        """Work on a key again after its back-off, which grows with each call; the seconds it waits."""
+    def retry(self, key: Key, backoff: Backoff) -> float:
+        """Work on a key again after a back-off that grows with each call until `forget`; the seconds it waits."""
         self._failures[key] = self._failures.get(key, 0) + 1
-        seconds = self._backoff.seconds(self._failures[key], cap)
+        seconds = backoff.seconds(self._failures[key])
         self._metrics.retried()
         self.add_after(key, seconds)
         return seconds

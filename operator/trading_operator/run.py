@@ -30,15 +30,18 @@ from trading_operator.leader import Leader, Timings
 from trading_operator.lease import ClusterLease
 from trading_operator.metrics import OperatorMetrics
 from trading_operator.ownership import owner_of
-from trading_operator.queue import WorkQueue, work
+from trading_operator.queue import Backoff, WorkQueue, work
 from trading_operator.reconcile import Reconciler
 from trading_operator.relist import Relist
 from trading_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-#: Seconds: cap of the back-off while the API server is away, deadline of one reconcile, patience at the end.
-OUTAGE_CAP: Final = 5.0
+#: An outage ends by itself, soon tried again; a refusal and a bug stay until somebody acts, and an event tells.
+OUTAGE: Final = Backoff(base=0.2, cap=5)
+REFUSED: Final = Backoff(base=2, cap=300)
+BUG: Final = Backoff(base=1, cap=60)
+#: Seconds: deadline of one reconcile, patience at the end.
 RECONCILE_DEADLINE: Final = 60.0
 GRACE: Final = 5.0
 
@@ -152,14 +155,17 @@ async def _handle(parts: Parts, ref: Ref) -> None:
     except LeadershipLost:
         raise
     except ClusterUnavailable as error:
-        wait = max(parts.queue.retry(ref, OUTAGE_CAP), error.retry_after)
-        logger.warning("%s: %s; again in %.1f s", ref, error, wait)
+        _come_back(parts, ref, OUTAGE, str(error))
     except (ApiRefused, TimeoutError) as error:
-        logger.warning("%s: %s; again in %.1f s", ref, error or "took too long", parts.queue.retry(ref))
+        _come_back(parts, ref, REFUSED, str(error) or "took too long")
     except Exception:
-        logger.exception("%s: a bug; again in %.1f s", ref, parts.queue.retry(ref))
+        logger.exception("%s: a bug; again in %.1f s", ref, parts.queue.retry(ref, BUG))
     finally:
         parts.metrics.reconciled(result, time.monotonic() - started)
+
+
+def _come_back(parts: Parts, ref: Ref, backoff: Backoff, why: str) -> None:
+    logger.warning("%s: %s; again in %.1f s", ref, why, parts.queue.retry(ref, backoff))
 
 
 async def _greet(parts: Parts) -> None:

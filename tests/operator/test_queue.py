@@ -10,6 +10,8 @@ import pytest
 from trading_operator.metrics import OperatorMetrics
 from trading_operator.queue import Backoff, WorkQueue, work
 
+QUICK = Backoff(base=0.01, cap=0.05)
+
 
 @pytest.fixture
 def metrics() -> OperatorMetrics:
@@ -18,7 +20,7 @@ def metrics() -> OperatorMetrics:
 
 @pytest.fixture
 def queue(metrics: OperatorMetrics) -> WorkQueue[str]:
-    return WorkQueue(metrics.queue, Backoff(base=0.01, cap=0.05))
+    return WorkQueue(metrics.queue)
 
 
 async def taken(queue: WorkQueue[str]) -> str:
@@ -72,17 +74,12 @@ async def test_delayed_key_is_not_added_twice_when_an_event_comes_first(queue: W
 
 async def test_backoff_grows_and_resets_when_forgotten(queue: WorkQueue[str]) -> None:
     """Failures in a row wait longer, up to the cap; one success starts anew."""
-    waits = [queue.retry("a") for _ in range(6)]
+    waits = [queue.retry("a", QUICK) for _ in range(6)]
     assert waits[0] <= 0.012
     assert waits[2] > waits[0]
     assert 0.04 <= waits[5] <= 0.06
     queue.forget("a")
-    assert queue.retry("a") <= 0.012
-
-
-def test_backoff_obeys_the_lower_cap_when_one_is_given() -> None:
-    """An outage of the API server is tried again sooner than a broken resource."""
-    assert Backoff(base=1, cap=100).seconds(30, cap=5) <= 6
+    assert queue.retry("a", QUICK) <= 0.012
 
 
 async def test_healthy_key_is_served_at_once_when_32_others_are_broken(queue: WorkQueue[str]) -> None:
@@ -94,7 +91,7 @@ async def test_healthy_key_is_served_at_once_when_32_others_are_broken(queue: Wo
             healthy.set()
             return
         await asyncio.sleep(0.005)
-        queue.retry(key)
+        queue.retry(key, QUICK)
 
     workers = [asyncio.create_task(work(queue, handle)) for _ in range(2)]
     for number in range(32):
@@ -117,7 +114,7 @@ async def test_metrics_count_what_happened_when_keys_pass(metrics: OperatorMetri
     depth = metrics.registry.get_sample_value("workqueue_depth", {"name": "test"})
     await taken(queue)
     queue.done("a")
-    queue.retry("a")
+    queue.retry("a", QUICK)
     queue.close()
 
     def sample(name: str) -> float | None:
