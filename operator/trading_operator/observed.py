@@ -19,7 +19,8 @@ class Observed:
     `objects` are those that carry our label and the engine's mark, in all namespaces, without its `pods`;
     `user_secrets` the Secrets that the spec names and that exist, by name. `trading` is what the executor
     acknowledged, None where it could not be asked; then `trading_problem` says why. `refused` is what
-    the API server refused of the plan just written, in words.
+    the API server refused of the plan just written, in words; `held_back` names what a suspended engine's plan
+    would have touched.
     """
 
     objects: tuple[Manifest, ...] = ()
@@ -28,3 +29,4 @@ class Observed:
     trading: TradingStateReport | None = None
     trading_problem: str = ""
     refused: tuple[str, ...] = ()
+    held_back: tuple[str, ...] = ()

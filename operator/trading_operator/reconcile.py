@@ -29,7 +29,7 @@ from trading_operator.events import EventRecorder
 from trading_operator.executor_client import ExecutorAddress, ExecutorClient, ExecutorUnreachable
 from trading_operator.kinds import POD, SECRET, TRADING_ENGINE
 from trading_operator.observed import Observed
-from trading_operator.plan import plan
+from trading_operator.plan import Plan, plan
 from trading_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -85,12 +85,14 @@ class Reconciler:
         except InvalidResource as error:
             return await self._report(ref, manifest, invalid_status(manifest, error, self._now()).to_dict())
         observed = await self._cluster.gather(engine)
-        refused = () if engine.spec.suspend else await self._make_so(engine, observed)
+        planned = self._plan(engine, observed)
+        refused = () if engine.spec.suspend else await self._cluster.execute(planned, observed)
         observed = dataclasses.replace(
             await self._cluster.gather(engine),
             trading=trading.report,
             trading_problem=trading.problem,
             refused=refused,
+            held_back=planned.names if engine.spec.suspend else (),
         )
         status = engine_status(engine, observed, self._now()).to_dict()
         again = await self._report(ref, manifest, status)
@@ -99,10 +101,10 @@ class Reconciler:
             raise ApiRefused(0, "ApplyRefused", "; ".join(refused))
         return SOON if trading.silent else again
 
-    async def _make_so(self, engine: TradingEngine, observed: Observed) -> tuple[str, ...]:
+    def _plan(self, engine: TradingEngine, observed: Observed) -> Plan:
         inputs = inputs_from(engine, observed.objects, observed.user_secrets, secrets.token_urlsafe)
         desired = desired_objects(engine, self._settings, inputs)
-        return await self._cluster.execute(plan(desired, observed.objects), observed)
+        return plan(desired, observed.objects)
 
     async def _press_red_button(self, ref: Ref, manifest: Manifest) -> Trading:
         """Tell the executor its state from what is at hand: neither the API server nor a valid spec is needed."""

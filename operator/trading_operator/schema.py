@@ -115,9 +115,16 @@ def crds_yaml() -> str:
     return "---\n".join(to_yaml(each) for each in crds())
 
 
+class _Dumper(yaml.CSafeDumper):
+    """Writes every part out: no anchors, which people take for something else."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002  the base's signature
+        return True
+
+
 def to_yaml(manifest: Mapping[str, Any]) -> str:
     """One object as YAML: keys in the order they were built, long lines kept whole."""
-    return yaml.safe_dump(dict(manifest), sort_keys=False, width=1000, allow_unicode=True)
+    return yaml.dump(dict(manifest), Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)
 
 
 def crd(kind: Kind) -> Schema:

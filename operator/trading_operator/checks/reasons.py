@@ -35,7 +35,10 @@ class Reason(StrEnum):
     DATABASE_NOT_READY = "DatabaseNotReady", "The database that the operator runs does not accept connections yet."
     CRASH_LOOPING = "CrashLooping", "A container ends again and again; the message has its last words."
     # what time mends
-    SUSPENDED = "Suspended", "spec.suspend is true: the operator changes nothing, also not what the spec now asks for."
+    SUSPENDED = (
+        "Suspended",
+        "spec.suspend is true: nothing is changed. On Ready: and what runs is not what the spec asks for.",
+    )
     PROGRESSING = "Progressing", "Workloads are being made or rolled to what the spec asks for."
     NOT_IMPLEMENTED = "NotImplemented", "The controller of this kind is not there yet; nothing is known."
     # what is well

@@ -39,7 +39,7 @@ def engine_status(engine: TradingEngine, observed: Observed, now: datetime) -> T
     workers, findings = worker_statuses(engine, observed)
     database = database_finding(engine, observed)
     findings += [database] if database else []
-    findings += _refusals(observed) + secret_findings(engine, observed)
+    findings += _refusals(observed) + secret_findings(engine, observed) + _held_back(observed)
     drafts = (
         _ready(engine, worst(findings), workers),
         _progressing(findings),
@@ -101,6 +101,13 @@ def _listed(keys: Sequence[str]) -> str:
 
 def _refusals(observed: Observed) -> list[Finding]:
     return [Finding(Reason.APPLY_REFUSED, "", words) for words in observed.refused]
+
+
+def _held_back(observed: Observed) -> list[Finding]:
+    """A suspended engine that is not what its spec says: whoever waits for Ready must not take it for applied."""
+    if not observed.held_back:
+        return []
+    return [Finding(Reason.SUSPENDED, "", f"not as the spec says: {', '.join(observed.held_back)}")]
 
 
 def _ready(engine: TradingEngine, wrong: list[Finding], workers: tuple[WorkerStatus, ...]) -> Draft:

@@ -51,7 +51,7 @@ def workload_finding(engine: TradingEngine, workload: Workload, observed: Observ
     manifest = _find(workload, observed)
     if manifest is None:
         reason = Reason.SUSPENDED if engine.spec.suspend else Reason.PROGRESSING
-        return Finding(reason, workload.subject, f"{workload.kind} {workload.name} is not there yet")
+        return Finding(reason, workload.subject, f"{workload.kind} {workload.name} is not there")
     if is_rolled(manifest):
         return None
     refused = refused_pods(workload.subject, manifest)

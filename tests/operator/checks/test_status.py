@@ -312,6 +312,17 @@ def test_suspended_says_so_when_objects_are_missing() -> None:
     assert condition(status, "Ready").reason == "Suspended"
 
 
+@pytest.mark.parametrize(("held_back", "ready"), [((), "True"), (("Deployment paper-trade-executor",), "False")])
+def test_suspended_engine_is_ready_when_it_is_as_the_spec_says(held_back: tuple[str, ...], ready: str) -> None:
+    """An edit that waits for the end of the suspension is not taken for applied."""
+    of = engine(suspend=True)
+    status = engine_status(of, dataclasses.replace(rolled(of), held_back=held_back), NOW)
+
+    assert condition(status, "Ready").status == ready
+    assert condition(status, "Suspended").status == "True"
+    assert all(name in condition(status, "Ready").message for name in held_back)
+
+
 def test_invalid_object_is_a_condition_when_it_does_not_fit() -> None:
     """A mistake that the schema once allowed."""
     manifest = {"metadata": {"name": "old", "generation": 3}, "spec": {"symbols": []}}

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
 
 from trading_operator.errors import InvalidResource
 
@@ -180,7 +181,12 @@ class Resource(ApiModel):
 
 
 def _described(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']} (got {each['input']!r:.80})"
-        for each in error.errors(include_url=False)
-    )
+    return "; ".join(_line(each) for each in error.errors(include_url=False))
+
+
+def _line(problem: ErrorDetails) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "value_error":
+        return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
+    got = "" if problem["type"] == "missing" else f" (got {problem['input']!r:.80})"
+    return f"{where}: {problem['msg']}{got}"

@@ -7,9 +7,9 @@ object into Kubernetes objects; `checks` fills the status models.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from trading_engine.contract.config import (
     LlmProvider,
@@ -43,6 +43,10 @@ from trading_operator.api.v1alpha1.base import (
 
 MAX_SYMBOLS = 50
 MAX_NAME = 40
+
+LIVE_NEEDS_CREDENTIALS = "exchange.credentialsSecretRef is required in mode Live"
+LIVE_NEEDS_RISK = "risk is required in mode Live"
+LLM_NEEDS_URL = "llm.url is required unless llm.provider is Disabled"
 
 
 class Scrape(StrEnum):
@@ -123,7 +127,7 @@ class LlmSpec(ApiModel):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            rule("self.provider == 'Disabled' || has(self.url)", "llm.url is required unless llm.provider is Disabled"),
+            rule("self.provider == 'Disabled' || has(self.url)", LLM_NEEDS_URL),
             rule(
                 "!has(self.apiKeySecretRef) || self.provider == 'OpenAI'",
                 "llm.apiKeySecretRef is only for llm.provider OpenAI",
@@ -263,9 +267,9 @@ class TradingEngineSpec(ApiModel):
         json_schema_extra=rules(
             rule(
                 "self.mode != 'Live' || (has(self.exchange) && has(self.exchange.credentialsSecretRef))",
-                "exchange.credentialsSecretRef is required in mode Live",
+                LIVE_NEEDS_CREDENTIALS,
             ),
-            rule("self.mode != 'Live' || has(self.risk)", "risk is required in mode Live"),
+            rule("self.mode != 'Live' || has(self.risk)", LIVE_NEEDS_RISK),
             rule(
                 "self.mode == oldSelf.mode",
                 "mode is immutable: simulated fills must never count as holdings; create another TradingEngine",
@@ -309,6 +313,18 @@ class TradingEngineSpec(ApiModel):
     """Settings of each collector."""
     observability: ObservabilitySpec = ObservabilitySpec()
     """How the engine is observed."""
+
+    @model_validator(mode="after")
+    def _may_run(self) -> Self:
+        """What money depends on holds here too: in `render`, and for what was stored before it was a rule."""
+        live = self.mode is Mode.LIVE
+        if live and self.exchange.credentials_secret_ref is None:
+            raise ValueError(LIVE_NEEDS_CREDENTIALS)
+        if live and self.risk is None:
+            raise ValueError(LIVE_NEEDS_RISK)
+        if self.llm.provider is not LlmProvider.DISABLED and self.llm.url is None:
+            raise ValueError(LLM_NEEDS_URL)
+        return self
 
 
 class WorkerStatus(ApiModel):
