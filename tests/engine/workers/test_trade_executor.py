@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 
@@ -174,10 +175,8 @@ async def test_sent_at_most_once_when_the_database_dies_at_any_point(desk: Desk,
     """Whichever unit of work fails first, a new process ends with one fill or none, and one order at most."""
     request = await desk.request()
     desk.database.down_after = units
-    try:
+    with suppress(StoreUnavailable):
         await trade_executor.handle(desk.deps, request)
-    except StoreUnavailable:
-        pass
     desk.database.down, desk.database.down_after = False, None
 
     desk.reborn()

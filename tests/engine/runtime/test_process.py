@@ -1,0 +1,209 @@
+"""The whole engine as a process against a simulated exchange: trades, ends when asked, survives being killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+from tests.builders import a_recommendation, a_signal
+from trading_engine.adapters.sql_database import SqlDatabase
+from trading_engine.adapters.sql_migrate import migrate
+from trading_engine.contract.config import DatabaseConfig
+from trading_engine.contract.messages import TERMINAL, OrderState, RecommendationStatus, client_order_id
+from trading_engine.contract.workers import BY_NAME, WorkerName
+from trading_engine.ports import Store
+
+ENGINE = "default/killed"
+SYMBOLS = ("BTC/USD", "ETH/USD", "SOL/USD", "LTC/USD")
+#: Loaded machines start a process slowly.
+START_SECONDS = 90
+KILLS = 2
+#: Candles that become wishes before each kill, of every symbol: more than a moment can end.
+EACH = 3
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [found.getsockname()[1] for found in sockets]
+    for found in sockets:
+        found.close()
+    return ports
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "trading_engine", *arguments]
+    with (folder / f"{arguments[0]}.log").open("ab") as log:
+        return subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    """Log lines of the engine; the last one of a killed process may be cut."""
+    found = []
+    for line in (folder / "run.log").read_text().splitlines():
+        with suppress(json.JSONDecodeError):
+            found.append(json.loads(line))
+    return found
+
+
+def wait_for(what: str, done: Any, seconds: float = START_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+        time.sleep(0.1)
+
+
+def answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=2) as response:
+            return bool(response.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+class Engine:
+    """One process with everything, its ports, its folder and its store."""
+
+    def __init__(self, folder: Path, exchange: str) -> None:
+        self.folder = folder
+        self.database = DatabaseConfig(url=f"sqlite:///{folder}/engine.db")
+        ports = dict(zip(BY_NAME, free_ports(len(BY_NAME)), strict=True))
+        self.urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+        config = {
+            "engine": ENGINE,
+            "symbols": SYMBOLS,
+            "exchange": {"url": exchange},
+            "database": {"url": self.database.url},
+            "calls": {"urls": self.urls},
+            "expire_after_candles": 30,
+            "risk": {"max_orders_per_minute": 1000, "max_position_notional": "100000"},
+        }
+        (folder / "config.json").write_text(json.dumps(config))
+        migrate(self.database)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> subprocess.Popen[bytes]:
+        self.process = start(self.folder, "run", "--config", "config.json")
+        return self.process
+
+    def ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.folder / "run.log").read_text()[-2000:]
+        return answers(self.urls[WorkerName.TRADE_EXECUTOR] + "/readyz")
+
+    async def read(self, work: Any) -> Any:
+        database = SqlDatabase(self.database, ENGINE, inline=True)
+        try:
+            return await database.run(work)
+        finally:
+            await database.close()
+
+    async def recommend(self, first: int, count: int) -> None:
+        """So many wishes to buy, as signal_generator would have put them."""
+        now = int(time.time() * 1000)
+        times = {"created_ms": now, "expires_ms": now + 1_800_000}
+
+        def put(store: Store) -> None:
+            for minute in range(first, first + count):
+                for symbol in SYMBOLS:
+                    fields = {"symbol": symbol, "notional": Decimal(10), **times}
+                    wanted = a_recommendation(minute, engine=ENGINE, **fields)
+                    assert store.put_signal(a_signal(minute, symbol=symbol), wanted)
+
+        await self.read(put)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    (port,) = free_ports(1)
+    serve = ["simulate-exchange", "--synthetic", *SYMBOLS, "--port", str(port)]
+    exchange = start(tmp_path, *serve)
+    url = f"http://127.0.0.1:{port}"
+    made = Engine(tmp_path, url)
+    try:
+        wait_for("simulated exchange", lambda: answers(url + "/v2/time"))
+        yield made
+    finally:
+        for process in filter(None, (made.process, exchange)):
+            process.kill()
+            process.wait()
+
+
+async def test_nothing_stuck_or_doubled_when_killed_at_random_moments(engine: Engine) -> None:
+    """SIGKILL while orders are under way, again and again: each wish ends with one order, filled once."""
+    moments = random.Random(7)
+    for kill in range(KILLS):
+        await engine.recommend(first=EACH * kill, count=EACH)
+        process = engine.start()
+        wait_for("ready", engine.ready)
+        await asyncio.sleep(moments.uniform(0, 1.5))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    interrupted = await engine.read(lambda store: store.count_open_recommendations())
+    engine.start()
+    wait_for("ready", engine.ready)
+
+    deadline = time.monotonic() + START_SECONDS
+    while await engine.read(lambda store: store.count_open_recommendations()) and time.monotonic() < deadline:
+        await asyncio.sleep(0.5)
+    rows = await engine.read(lambda store: store.recommendations(limit=1000))
+    orders = await engine.read(lambda store: store.orders_in(*OrderState))
+    fills = await engine.read(lambda store: store.fills())
+
+    assert len(rows) == KILLS * EACH * len(SYMBOLS)
+    assert {row.status for row in rows} <= TERMINAL
+    assert len(orders) == len({row.recommendation_id for row in orders}) == len(fills)
+    assert all(row.request.client_order_id == client_order_id(row.recommendation_id) for row in orders)
+    filled = sum(row.status is RecommendationStatus.FILLED for row in rows)
+    assert filled == len(fills) > 0
+    assert interrupted > 0, "nothing was under way when it was killed: the test shows nothing"
+
+
+async def test_one_id_through_the_pipeline_and_exit_0_in_time_when_asked_to_end(engine: Engine) -> None:
+    """A filled order's id is in the lines of every worker that touched it; SIGTERM ends all within 10 s."""
+    await engine.recommend(first=0, count=1)
+    process = engine.start()
+    wait_for("ready", engine.ready)
+    deadline = time.monotonic() + START_SECONDS
+    while await engine.read(lambda store: store.count_open_recommendations()) and time.monotonic() < deadline:
+        await asyncio.sleep(0.2)
+    started = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    status = process.wait(timeout=30)
+    seconds = time.monotonic() - started
+
+    found = lines(engine.folder)
+    rows = await engine.read(lambda store: store.recommendations(limit=10))
+    wanted = next(row for row in rows if row.status is RecommendationStatus.FILLED)
+    services = {line.get("service") for line in found if line.get("recommendation_id") == str(wanted.recommendation.id)}
+    assert (status, seconds < 10) == (0, True)
+    assert services == {"trade_orchestrator", "llm_validation", "risk_management", "trade_executor"}
+    assert {line["level"] for line in found} <= {"info", "warning", "debug"}
+    assert found[-1]["event"] == "stopped"
+
+
+def test_exit_2_and_one_line_when_the_configuration_is_wrong(tmp_path: Path) -> None:
+    """The mistake is named: field, value and what is allowed."""
+    (tmp_path / "config.json").write_text('{"mode":"Real","risk":{"max_orders_per_minute":0}}')
+    command = [sys.executable, "-m", "trading_engine", "run", "--config", "config.json"]
+
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=START_SECONDS, check=False)
+
+    assert done.returncode == 2
+    assert "mode: Input should be 'Paper' or 'Live', got 'Real'" in done.stderr
+    assert "risk.max_orders_per_minute: Input should be greater than or equal to 1, got 0" in done.stderr
+    assert done.stderr.count("\n") == 1
