@@ -13,7 +13,7 @@ from uuid import UUID
 import ccxt
 import pytest
 
-from tests.fakes_coinbase import Scripted, made_up_keys, our_client, serving, stock_ccxt, venue
+from tests.fakes_coinbase import Scripted, exchange, made_up_keys, our_client, serving, simulated, stock_ccxt, venue
 from trading_engine.adapters.ccxt_exchange import CcxtExchange
 from trading_engine.contract.messages import Side
 from trading_engine.domain.orders import OrderRequest
@@ -71,6 +71,23 @@ async def test_trap_2_no_state_when_acknowledged(both: Both) -> None:
     created = await both.stock.create_order("BTC/USD", "market", "sell", 1)
     assert (created["id"], created["status"], created["filled"], created["average"]) == ("v", None, None, None)
     assert await both.ours.create_order(OrderRequest(UUID(CLIENT_ID), "BTC/USD", Side.SELL, amount=Decimal(1))) == "v"
+
+
+async def test_trap_3_client_id_taken_for_a_venue_id_when_fetched() -> None:
+    """The lookup by id knows the venue's id alone; ours finds an order by our own id in the list."""
+    keys, served = made_up_keys(), exchange("--synthetic", "BTC/USD")
+    async with (
+        simulated(served) as url,
+        stock_ccxt(url, keys) as stock,
+        our_client(url, keys) as client,
+    ):
+        ours = CcxtExchange(client)
+        venue_id = await ours.create_order(OrderRequest(UUID(CLIENT_ID), "BTC/USD", Side.BUY, cost=Decimal("10.00")))
+        with pytest.raises(ccxt.ExchangeError, match="was not found"):
+            await stock.fetch_order(CLIENT_ID, "BTC/USD")
+        found = await ours.find_order(UUID(CLIENT_ID), "BTC/USD", 0)
+    assert found is not None
+    assert found.venue_order_id == venue_id
 
 
 async def test_trap_4_order_not_found_when_classified_by_ccxt(both: Both) -> None:
