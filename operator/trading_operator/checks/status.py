@@ -16,7 +16,7 @@ from trading_operator.api.v1alpha1 import (
     TradingEngineStatus,
     WorkerStatus,
 )
-from trading_operator.api.v1alpha1.trading_engine import AcknowledgedState
+from trading_operator.api.v1alpha1.trading_engine_status import AcknowledgedState
 from trading_operator.checks.conditions import Draft, dated
 from trading_operator.checks.findings import Finding, worst
 from trading_operator.checks.model import model_ready

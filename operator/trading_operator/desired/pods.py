@@ -13,7 +13,7 @@ from typing import Final
 from trading_engine.contract.config import Mode
 from trading_engine.contract.workers import LLM_VALIDATION, TRADE_EXECUTOR, Worker
 from trading_operator.api.v1alpha1 import TradingEngine
-from trading_operator.api.v1alpha1.trading_engine import ResourcesSpec
+from trading_operator.api.v1alpha1.worker_spec import ResourcesSpec
 from trading_operator.desired import names
 from trading_operator.desired.labels import Object
 from trading_operator.desired.quantities import amount, canonical

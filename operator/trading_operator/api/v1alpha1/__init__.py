@@ -2,13 +2,9 @@
 
 from trading_operator.api.v1alpha1.base import GROUP, VERSION, Condition, ConditionStatus, Metadata
 from trading_operator.api.v1alpha1.monitoring_target import MonitoringTarget, MonitoringTargetStatus
-from trading_operator.api.v1alpha1.trading_engine import (
-    TradingEngine,
-    TradingEngineSpec,
-    TradingEngineStatus,
-    WorkerSpec,
-    WorkerStatus,
-)
+from trading_operator.api.v1alpha1.trading_engine import TradingEngine, TradingEngineSpec
+from trading_operator.api.v1alpha1.trading_engine_status import TradingEngineStatus, WorkerStatus
+from trading_operator.api.v1alpha1.worker_spec import WorkerSpec
 
 __all__ = [
     "GROUP",

@@ -13,7 +13,6 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from trading_engine.contract.config import (
     LlmProvider,
-    LogLevel,
     Mode,
     OnUnavailable,
     Promotion,
@@ -21,25 +20,22 @@ from trading_engine.contract.config import (
     Timeframe,
     TradingState,
 )
-from trading_engine.contract.workers import WorkerName
 from trading_operator.api.v1alpha1.base import (
     ApiModel,
     Bytes,
-    Conditions,
-    Cpu,
     Fraction,
-    Image,
     ObjectName,
     PositiveAmount,
     PositiveRatio,
     Ratio,
     Resource,
     SecretRef,
-    Text,
     Url,
     rule,
     rules,
 )
+from trading_operator.api.v1alpha1.trading_engine_status import TradingEngineStatus
+from trading_operator.api.v1alpha1.worker_spec import CollectorsSpec, WorkersSpec
 
 MAX_SYMBOLS = 50
 MAX_NAME = 40
@@ -186,72 +182,6 @@ class PaperSpec(ApiModel):
     """Taker fee as a fraction of the cost, below 1; the worst published tier when absent, for no account is asked."""
 
 
-class ResourceAmounts(ApiModel):
-    """Processor time and memory."""
-
-    cpu: Cpu | None = None
-    """`500m` or whole cores."""
-    memory: Bytes | None = None
-    """`256Mi`."""
-
-
-class ResourcesSpec(ApiModel):
-    """What a container asks for and may use; an amount left out keeps the default."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                "!has(self.requests.cpu) || !has(self.limits.cpu)"
-                " || quantity(self.requests.cpu).compareTo(quantity(self.limits.cpu)) <= 0",
-                "resources.requests.cpu must not be greater than resources.limits.cpu",
-            ),
-            rule(
-                "!has(self.requests.memory) || !has(self.limits.memory)"
-                " || quantity(self.requests.memory).compareTo(quantity(self.limits.memory)) <= 0",
-                "resources.requests.memory must not be greater than resources.limits.memory",
-            ),
-        )
-    )
-
-    requests: ResourceAmounts = ResourceAmounts()
-    """Reserved on the node."""
-    limits: ResourceAmounts = ResourceAmounts()
-    """Upper bound."""
-
-
-class WorkerSpec(ApiModel):
-    """One worker's own settings."""
-
-    image: Image | None = None
-    """Image in place of the operator's default."""
-    resources: ResourcesSpec = ResourcesSpec()
-    """Resources of the worker's container."""
-    log_level: LogLevel = LogLevel.INFO
-    """Lowest level that is written."""
-
-
-class WorkersSpec(ApiModel):
-    """Settings of each worker."""
-
-    signal_generator: WorkerSpec = WorkerSpec()
-    """Turns closed candles into signals and recommendations."""
-    trade_executor: WorkerSpec = WorkerSpec()
-    """Turns approved recommendations into orders. Always exactly one."""
-    trade_orchestrator: WorkerSpec = WorkerSpec()
-    """Leads each recommendation through the stages."""
-    risk_management: WorkerSpec = WorkerSpec()
-    """Holds each recommendation against the limits."""
-    llm_validation: WorkerSpec = WorkerSpec()
-    """Asks the language model for a verdict."""
-
-
-class CollectorsSpec(ApiModel):
-    """Settings of each collector."""
-
-    exchange_data: WorkerSpec = WorkerSpec()
-    """Stores the closed candles of the exchange."""
-
-
 class ObservabilitySpec(ApiModel):
     """How the engine is observed."""
 
@@ -325,51 +255,6 @@ class TradingEngineSpec(ApiModel):
         if self.llm.provider is not LlmProvider.DISABLED and self.llm.url is None:
             raise ValueError(LLM_NEEDS_URL)
         return self
-
-
-class WorkerStatus(ApiModel):
-    """What is seen of one worker."""
-
-    name: WorkerName
-    """The worker."""
-    ready: bool
-    """All its pods run the wanted configuration and are ready."""
-    image: Annotated[str, StringConstraints(max_length=512)] = ""
-    """Image of its container."""
-    restarts: Annotated[int, Field(ge=0)] = 0
-    """Restarts of the containers of its pods."""
-    message: Text = ""
-    """Why it is not ready, from the failing pod."""
-
-
-class AcknowledgedState(StrEnum):
-    """What the executor last acknowledged; Unknown where it could not be asked."""
-
-    ACTIVE = "Active"
-    REDUCING = "Reducing"
-    HALTED = "Halted"
-    UNKNOWN = "Unknown"
-
-
-class TradingEngineStatus(ApiModel):
-    """What is seen of the engine."""
-
-    observed_generation: Annotated[int, Field(ge=0)] = 0
-    """Generation of the spec that this status was computed for."""
-    conditions: Conditions = ()
-    """Ready, Progressing, Stalled, Halted, Suspended, ModelReady."""
-    trading_state: AcknowledgedState = AcknowledgedState.UNKNOWN
-    """The trading state that the executor acknowledged."""
-    workers_ready: Annotated[str, StringConstraints(max_length=16)] = ""
-    """Ready workers of all, as 5/5."""
-    workers: Annotated[
-        tuple[WorkerStatus, ...],
-        Field(
-            max_length=16,
-            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
-        ),
-    ] = ()
-    """Each worker and collector."""
 
 
 class TradingEngine(Resource):
