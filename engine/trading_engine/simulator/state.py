@@ -33,12 +33,20 @@ def load(path: Path | None) -> dict[str, Any]:
 
 
 def restore(venue: Venue, saved: dict[str, Any]) -> None:
-    """Put saved orders and balances back."""
-    if saved:
-        venue.ledger = Ledger.from_json(saved["ledger"])
-        venue.posts = Counter(saved["posts"])
-        venue.looked_ms = saved["looked_ms"]
-        venue.orders = {data["order_id"]: Order.from_json(data) for data in saved["orders"]}
+    """Put saved orders and balances back.
+
+    Raises:
+        ConfigError: an order is of a product that is not served any more.
+    """
+    if not saved:
+        return
+    venue.ledger = Ledger.from_json(saved["ledger"])
+    venue.posts = Counter(saved["posts"])
+    venue.looked_ms = saved["looked_ms"]
+    venue.orders = {data["order_id"]: Order.from_json(data) for data in saved["orders"]}
+    strange = {order.product_id for order in venue.orders.values()} - venue.products.keys()
+    if strange:
+        raise ConfigError(f"--state: has orders of {', '.join(sorted(strange))}, which is not served; use another file")
 
 
 def save(path: Path, venue: Venue, anchor_minute: int) -> None:

@@ -131,7 +131,8 @@ def _newest_run(bars: Sequence[Bar]) -> Sequence[Bar]:
 
 def _increment(bars: Sequence[Bar]) -> Decimal:
     """The finest price step of the recording, a cent at most."""
-    places = max(-int(price.normalize().as_tuple().exponent) for bar in bars for price in (bar.open, bar.close))
+    prices = (price for bar in bars for price in (bar.open, bar.high, bar.low, bar.close))
+    places = max(-int(price.normalize().as_tuple().exponent) for price in prices)
     return Decimal(1).scaleb(-min(8, max(2, places)))
 
 

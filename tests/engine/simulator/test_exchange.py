@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.fakes_coinbase import NOW_MS, SetClock, made_up_keys, steady, venue
+from trading_engine.errors import ConfigError
 from trading_engine.simulator import auth, state
 from trading_engine.simulator.exchange import PRIVATE, PUBLIC, Exchange
 from trading_engine.simulator.message import Answer, Request
@@ -215,6 +216,15 @@ def test_all_kept_when_restarted_with_a_state_file(tmp_path: Path) -> None:
     order = body_of(ask(again, "GET", f"{ORDERS}/historical/{order_id}"))["order"]
     assert (order["status"], order["average_filled_price"]) == ("FILLED", "165.5")
     assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_config_error_when_the_state_is_of_other_products(tmp_path: Path) -> None:
+    """Orders of a product that is gone are not dropped silently."""
+    file = tmp_path / "state.json"
+    ask(an_exchange(file), "POST", ORDERS, BODY)
+    text = file.read_text().replace("BTC-USD", "OLD-USD")
+    with pytest.raises(ConfigError, match="OLD-USD"):
+        state.restore(venue(), json.loads(text))
 
 
 def test_signed_by_ccxt_when_keys_are_made_up() -> None:
