@@ -15,7 +15,7 @@ _IMAGE_REASONS: Final = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 )
 _CONFIG_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
-#: A container that fell this often and is not ready is looping, also while it happens to run.
+#: A container that fell, this often, and is not ready is looping, also while it happens to run.
 _LOOPING_RESTARTS: Final = 3
 _MAX_WORDS: Final = 600
 
@@ -65,7 +65,8 @@ def _container_finding(subject: str, container: Manifest, image: str) -> Finding
         return Finding(Reason.SECRET_MISSING if missing else Reason.CONTAINER_INVALID, subject, words or reason)
     if container.get("ready"):
         return None
-    looping = reason == "CrashLoopBackOff" or container.get("restartCount", 0) >= _LOOPING_RESTARTS
+    fell = container.get("lastState", {}).get("terminated", {}).get("exitCode", 0) != 0
+    looping = reason == "CrashLoopBackOff" or (fell and container.get("restartCount", 0) >= _LOOPING_RESTARTS)
     return Finding(Reason.CRASH_LOOPING, subject, last_words(container)) if looping else None
 
 
