@@ -112,6 +112,12 @@ class Engine:
         finally:
             await database.close()
 
+    async def all_ended(self) -> None:
+        """Wait until no recommendation is open: in another process, so nothing but asking tells."""
+        async with asyncio.timeout(START_SECONDS):
+            while await self.read(lambda store: store.count_open_recommendations()):  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+
     async def recommend(self, first: int, count: int) -> None:
         """So many wishes to buy, as signal_generator would have put them."""
         now = int(time.time() * 1000)
@@ -157,9 +163,7 @@ async def test_nothing_stuck_or_doubled_when_killed_at_random_moments(engine: En
     engine.start()
     wait_for("ready", engine.ready)
 
-    deadline = time.monotonic() + START_SECONDS
-    while await engine.read(lambda store: store.count_open_recommendations()) and time.monotonic() < deadline:
-        await asyncio.sleep(0.5)
+    await engine.all_ended()
     rows = await engine.read(lambda store: store.recommendations(limit=1000))
     orders = await engine.read(lambda store: store.orders_in(*OrderState))
     fills = await engine.read(lambda store: store.fills())
@@ -178,9 +182,7 @@ async def test_one_id_through_the_pipeline_and_exit_0_in_time_when_asked_to_end(
     await engine.recommend(first=0, count=1)
     process = engine.start()
     wait_for("ready", engine.ready)
-    deadline = time.monotonic() + START_SECONDS
-    while await engine.read(lambda store: store.count_open_recommendations()) and time.monotonic() < deadline:
-        await asyncio.sleep(0.2)
+    await engine.all_ended()
     started = time.monotonic()
     process.send_signal(signal.SIGTERM)
     status = process.wait(timeout=30)
