@@ -28,6 +28,7 @@ test: ## Everything: lint, types, layers, generated files, unit, apiserver, e2e;
 	@$(STAGE) lint 300 $(MAKE) -s lint
 	@$(STAGE) verify 120 $(MAKE) -s verify
 	@$(STAGE) unit 300 $(MAKE) -s unit
+	@$(STAGE) replay 900 $(MAKE) -s replay
 	@$(STAGE) apiserver 1500 $(MAKE) -s apiserver
 	@$(STAGE) cluster 3000 $(MAKE) -s cluster-up
 	@$(STAGE) images 900 $(MAKE) -s images
@@ -36,7 +37,11 @@ test: ## Everything: lint, types, layers, generated files, unit, apiserver, e2e;
 
 .PHONY: unit
 unit: $(VENV)/.complete ## Unit tests (seconds)
-	$(PY) -m pytest -q tests --ignore=tests/apiserver --ignore=tests/e2e
+	$(PY) -m pytest -q tests --ignore=tests/apiserver --ignore=tests/e2e --ignore=tests/replay
+
+.PHONY: replay
+replay: $(VENV)/.complete ## Every recorded file through the engine, twice and on both stores (minutes)
+	$(PY) -m pytest -v tests/replay
 
 .PHONY: apiserver
 apiserver: $(VENV)/.complete ## CRDs and reconcile against a real kube-apiserver and etcd

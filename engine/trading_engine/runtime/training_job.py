@@ -50,16 +50,14 @@ def run(path: Path, fee_rate: Decimal | None) -> int:
     """
     config = read_config(path)
     logs.configure(config.engine, config.log_levels)
-    report = asyncio.run(train_all(config, fee_rate)).model_dump_json()
+    report = asyncio.run(train_all(config, fee_rate, patience=PATIENCE_SECONDS, pause=PAUSE_SECONDS)).model_dump_json()
     if TERMINATION_LOG.exists():
         TERMINATION_LOG.write_text(report)
     sys.stdout.write(report + "\n")
     return 0
 
 
-async def train_all(
-    config: EngineConfig, fee_rate: Decimal | None, *, patience: float = PATIENCE_SECONDS, pause: float = PAUSE_SECONDS
-) -> TrainingReport:
+async def train_all(config: EngineConfig, fee_rate: Decimal | None, *, patience: float, pause: float) -> TrainingReport:
     """Train and store a model for each symbol without a promoted one.
 
     `fee_rate` is the taker fraction per side; None: the configured paper rate, else the worst tier.
