@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import kopf
+from kopf._core.engines.peering import Identity
 from kubernetes.aio.client import Configuration
 
 from trading_operator.kinds import WATCHED, Kind
@@ -58,7 +59,12 @@ def registry(configuration: Configuration, on_event: OnEvent) -> kopf.OperatorRe
 async def spawn(configuration: Configuration, on_event: OnEvent) -> Collection[asyncio.Task[Any]]:
     """Start the watches; hand the result to `kopf.run_tasks`, which ends when one of them fails."""
     return await kopf.spawn_tasks(
-        registry=registry(configuration, on_event), settings=settings(), clusterwide=True, standalone=True
+        registry=registry(configuration, on_event),
+        settings=settings(),
+        clusterwide=True,
+        standalone=True,
+        # kopf would name itself after the user, and the image's user has no name. Only its peering, which is off, asks.
+        identity=Identity("trading-operator"),
     )
 
 
