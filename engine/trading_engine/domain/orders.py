@@ -17,9 +17,7 @@ _EXACT: Final = 60
 TRANSITIONS: Final[dict[OrderState, frozenset[OrderState]]] = {
     OrderState.INTENT: frozenset({OrderState.DENIED, OrderState.SUBMITTING}),
     # denied: the red button was pressed between the commit and the wire, and this process knows that it did not send
-    OrderState.SUBMITTING: frozenset(
-        {OrderState.DENIED, OrderState.UNKNOWN, OrderState.ACCEPTED, OrderState.REJECTED}
-    ),
+    OrderState.SUBMITTING: frozenset({OrderState.DENIED, OrderState.UNKNOWN, OrderState.ACCEPTED, OrderState.REJECTED}),
     OrderState.UNKNOWN: frozenset({OrderState.ACCEPTED, OrderState.REJECTED}),
     OrderState.ACCEPTED: frozenset(
         {OrderState.PARTIAL, OrderState.FILLED, OrderState.CANCELED, OrderState.EXPIRED, OrderState.REJECTED}
