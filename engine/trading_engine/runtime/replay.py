@@ -182,13 +182,16 @@ async def _trade(shop: ReplayShop, task: Replay) -> float:
         steps[name] for name in (WorkerName.SIGNAL_GENERATOR, WorkerName.TRADE_ORCHESTRATOR, WorkerName.TRADE_EXECUTOR)
     )
     await executor.step()  # recovery, without which nothing is executed
+    recommended, still_open = 0, 0
     started = time.perf_counter()
     for candle in tqdm(task.candles, desc="replay", unit="bar", disable=not sys.stderr.isatty()):
         await _close(shop, candle)
         await generator.step()
-        if await shop.database.run(lambda store: store.count_open_recommendations()):
+        before, recommended = recommended, sum(_signals(shop, SignalType.BUY, SignalType.SELL).values())
+        if recommended > before or still_open:
             await orchestrator.step()
             await executor.step()
+            still_open = await shop.database.run(lambda store: store.count_open_recommendations())
     return time.perf_counter() - started
 
 
@@ -200,14 +203,17 @@ async def _close(shop: ReplayShop, candle: Candle) -> None:
     await shop.database.run(lambda store: store.put_candles(symbol, timeframe, [candle]))
 
 
+def _signals(shop: ReplayShop, *types: SignalType) -> dict[str, int]:
+    counts, symbol = shop.tallies[WorkerName.SIGNAL_GENERATOR].counts, shop.config.symbols[0]
+    return {kind.value: counts["signals_generated_total", symbol, kind.value] for kind in types}
+
+
 def _rows(store: Store, shop: ReplayShop) -> Rows:
-    tally = shop.tallies[WorkerName.SIGNAL_GENERATOR].counts
-    symbol = shop.config.symbols[0]
     return Rows(
         recommendations=store.recommendations(limit=sys.maxsize),
         orders=store.orders_in(*OrderState),
         fills=store.fills(),
-        signals={kind.value: tally["signals_generated_total", symbol, kind.value] for kind in SignalType},
+        signals=_signals(shop, *SignalType),
     )
 
 
