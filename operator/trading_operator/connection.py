@@ -140,15 +140,19 @@ async def load_configuration() -> Configuration:
 
 
 def _parsed(what: str, status: int, content: bytes) -> dict[str, Any]:
-    try:
-        answer: dict[str, Any] = orjson.loads(content) if content else {}
-    except orjson.JSONDecodeError as error:
-        if status < 500:
-            raise ClusterUnavailable(f"{what}: {status} with a body that is not JSON") from error
-        answer = {}
-    if status < 300:
+    answer = _json(content)
+    if status < 300 and answer is not None:
         return answer
-    reason, message = answer.get("reason") or "", answer.get("message") or ""
-    if status == 429 or status >= 500:
-        raise ClusterUnavailable(f"{what}: {status} {message}")
-    raise ApiRefused(status, reason, f"{what}: {message}")
+    # What the API server does not serve at all it answers in plain text.
+    told = answer or {"message": content[:200].decode(errors="replace").strip()}
+    if status < 300 or status == 429 or status >= 500:
+        raise ClusterUnavailable(f"{what}: {status} {told.get('message', '')}")
+    raise ApiRefused(status, told.get("reason") or str(status), f"{what}: {told.get('message', '')}")
+
+
+def _json(content: bytes) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = orjson.loads(content or b"{}")
+    except orjson.JSONDecodeError:
+        return None
+    return found

@@ -37,11 +37,16 @@ class LeaseStore(Protocol):
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds. `renew` must be less than `lease`, and one request much less than `renew`."""
+    """Seconds. `renew` is less than `lease`, and one request takes less than `renew`."""
 
     lease: float = 15.0
     renew: float = 10.0
     retry: float = 2.0
+
+    @classmethod
+    def of(cls, lease: float) -> Timings:
+        """Client-go's proportions for a lease of another length."""
+        return cls(lease, lease * 2 / 3, min(2.0, lease / 6))
 
 
 class Leader:

@@ -63,7 +63,10 @@ async def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; anything else that ends it is raised."""
     metrics = OperatorMetrics("tradingengine")
     user_agent = f"trading-operator/{settings.pod_name}"
-    async with connect(user_agent, Limits(), metrics.requested) as connection, aiohttp.ClientSession() as http:
+    async with (
+        connect(user_agent, Limits(timeout=min(5.0, settings.lease_seconds / 3)), metrics.requested) as connection,
+        aiohttp.ClientSession() as http,
+    ):
         parts = _assemble(settings, metrics, connection, http)
         async with health.serving(
             settings.http_port, metrics.registry, lambda: unhealthy(parts), lambda: unready(parts)
@@ -97,7 +100,7 @@ def _assemble(
     handlers = Handlers(cache, queue.add, metrics.watched)
     identity = f"{settings.pod_name}_{secrets.token_hex(4)}"
     lease = ClusterLease(connection, settings.pod_namespace, settings.lease_name)
-    leader = Leader(lease, identity, Timings())
+    leader = Leader(lease, identity, Timings.of(settings.lease_seconds))
     connection.guard = leader.require
     relist = Relist(connection, cache, handlers.deliveries, handlers.changed, metrics.corrected)
     events = EventRecorder(settings.pod_name)

@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     """Who this replica is, in the Lease and in Events."""
     lease_name: str = "trading-operator"
     """Name of the Lease; only its holder writes."""
+    lease_seconds: float = Field(default=15, ge=3)
+    """How long the Lease outlives its holder's last renewal; the holder gives up after two thirds of it."""
     workers: int = Field(default=4, ge=1, le=64)
     """Resources that are worked on at the same time."""
     relist_seconds: float = Field(default=300, gt=0)

@@ -112,15 +112,6 @@ def world() -> Iterator[World]:
         yield World(server, kube)
 
 
-@pytest.fixture
-def new_world() -> Iterator[World]:
-    """An API server of its own, for tests that harm it."""
-    with apiserver.running() as server:
-        kube = Kube(server)
-        install(kube)
-        yield World(server, kube)
-
-
 Operators = Callable[..., OperatorProcess]
 
 
@@ -137,7 +128,7 @@ def _operators(world: World, folder: Path) -> Iterator[Operators]:
         yield start
     finally:
         for process in started:
-            process.kill()
+            process.end()
         problems = [line for process in started for line in process.lines() if line["level"] == "error"]
         bugs = [line for line in problems if "exception" in line]
         assert not bugs, bugs
@@ -150,6 +141,6 @@ def start_operator(world: World, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture
-def start_operator_in_new_world(new_world: World, tmp_path: Path) -> Iterator[Operators]:
-    """The same in a world of its own."""
-    yield from _operators(new_world, tmp_path)
+def start_for_test(world: World, tmp_path: Path) -> Iterator[Operators]:
+    """Start operators that end with the test."""
+    yield from _operators(world, tmp_path)

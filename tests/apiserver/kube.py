@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import ssl
-import threading
 import time
 import urllib.error
 import urllib.parse
@@ -49,19 +48,22 @@ class Kube:
     def __init__(self, server: ApiServer) -> None:
         self._url, self._token = server.url, server.token
         self._context = ssl.create_default_context(cafile=str(server.certificate_authority))
-        self._lock = threading.Lock()
 
     def request(self, method: str, path: str, body: object = None, content_type: str = "application/json") -> Manifest:
         data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(self._url + path, data, method=method)
         request.add_header("Authorization", f"Bearer {self._token}")
         request.add_header("Content-Type", content_type)
-        try:
-            with urllib.request.urlopen(request, timeout=30, context=self._context) as answer:
-                return json.loads(answer.read() or b"{}")
-        except urllib.error.HTTPError as error:
-            with error:
-                raise Refused(error.code, _json(error.read())) from error
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=30, context=self._context) as answer:
+                    return json.loads(answer.read() or b"{}")
+            except urllib.error.HTTPError as error:
+                with error:
+                    if error.code != 429:
+                        raise Refused(error.code, _json(error.read())) from error
+                    # A new or changed kind is being (re)initialized.
+                    time.sleep(0.2)
 
     def apply(self, manifest: Mapping[str, Any], manager: str = "kubectl") -> Manifest:
         return self.request("PATCH", f"{path_of(manifest)}?fieldManager={manager}&force=true", manifest, APPLY)

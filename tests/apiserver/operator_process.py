@@ -87,6 +87,13 @@ class OperatorProcess:
             self.process.kill()
             self.process.wait()
 
+    def end(self) -> None:
+        """SIGTERM, so that it gives the lease back; SIGKILL where that does not help."""
+        try:
+            self.stop()
+        except subprocess.TimeoutExpired:
+            self.kill()
+
     def lines(self) -> list[dict[str, Any]]:
         """Its log."""
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
