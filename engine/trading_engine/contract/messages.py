@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID, uuid5
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from trading_engine.contract.config import Symbol, Timeframe, TradingState
 
@@ -224,6 +224,17 @@ class ExecutionRequest(Message):
 
     recommendation: Recommendation
     assessment: Assessment
+
+    @model_validator(mode="after")
+    def _is_allowed(self) -> ExecutionRequest:
+        """Only what risk approved of this very recommendation, and never more than it asked for."""
+        wanted, allowed = self.recommendation, self.assessment
+        if allowed.recommendation_id != wanted.id or allowed.decision is not RiskDecision.APPROVED:
+            raise ValueError(f"assessment must approve recommendation {wanted.id}")
+        figures = ((wanted.notional, allowed.notional), (wanted.amount, allowed.amount))
+        if any((asked is None) != (size is None) or (asked or 0) < (size or 0) for asked, size in figures):
+            raise ValueError("assessment must not allow more than the recommendation asks for")
+        return self
 
 
 class Execution(Message):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from pydantic import ValidationError
 
 from tests.builders import a_recommendation, a_signal, an_assessment
 from tests.fakes_engine import LOST_REPLY, CountingMetrics, FakeVenue, MemoryDatabase
@@ -18,6 +19,7 @@ from trading_engine.contract.messages import (
     ExecutionRequest,
     OrderState,
     RecommendationStatus,
+    RiskDecision,
     Side,
     TradingStateChange,
     client_order_id,
@@ -358,3 +360,21 @@ async def test_open_until_its_fills_are_there_when_the_venue_shows_them_late(des
 
     assert early.state is OrderState.ACCEPTED
     assert (await desk.order(request)).execution.filled == Decimal("0.5")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"notional": Decimal("50.01")},
+        {"notional": None},
+        {"amount": Decimal(1)},
+        {"decision": RiskDecision.REFUSED},
+        {"recommendation_id": a_recommendation(9).id},
+    ],
+)
+def test_refused_as_a_request_when_risk_did_not_allow_it(fields: dict[str, object]) -> None:
+    """Nobody can ask the executor for more than risk allowed, or for another recommendation's order."""
+    wanted = a_recommendation()
+
+    with pytest.raises(ValidationError, match="assessment must"):
+        ExecutionRequest(recommendation=wanted, assessment=an_assessment(wanted, **fields))
