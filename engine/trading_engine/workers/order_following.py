@@ -105,7 +105,7 @@ def _tell(deps: Deps, before: OrderRow, after: OrderRow) -> None:
         side=after.request.side.value,
         before=before.state.value,
         filled=str(known.filled),
-        average=str(known.average),
+        average=None if known.average is None else str(known.average),
         fee=str(known.fee),
         reason=known.reason.value,
         detail=known.detail,
