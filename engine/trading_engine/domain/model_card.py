@@ -56,6 +56,11 @@ class Gate(_Part):
     passed: bool
     reason: str
 
+    @property
+    def words(self) -> str:
+        """For people."""
+        return f"{'passed' if self.passed else 'not passed'}: {self.reason}"
+
 
 class ModelCard(_Part):
     """Everything worth knowing about a model before it trades."""

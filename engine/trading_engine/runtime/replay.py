@@ -229,7 +229,7 @@ def _report(task: Replay, rows: Rows, seconds: float) -> dict[str, Any]:
         "first_open_ms": task.candles[0].open_ms,
         "last_open_ms": task.candles[-1].open_ms,
         "fee_rate": str(task.config.paper.fee_rate),
-        "model": {"id": task.model.id, "threshold": str(card.threshold), "gate": card.gate.model_dump()},
+        "model": {"id": task.model.id, "threshold": str(card.threshold), "gate": card.gate.words},
         "signals": rows.signals,
         "recommendations": dict(sorted(Counter(row.status.value for row in rows.recommendations).items())),
         "orders": sum(row.sent_ms is not None for row in rows.orders),
@@ -272,6 +272,6 @@ def _text(report: dict[str, Any]) -> str:
     parts = {
         name: ", ".join(f"{key} {count}" for key, count in value.items())
         for name, value in report.items()
-        if isinstance(value, dict)
+        if isinstance(value, dict) and value
     }
     return "".join(f"{name:16} {value}\n" for name, value in {**lines, **parts}.items())

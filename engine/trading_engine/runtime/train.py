@@ -95,10 +95,9 @@ def _write(folder: Path, trained: TrainedModel) -> None:
 
 
 def _summary(folder: Path, card: ModelCard) -> str:
-    verdict = "passed" if card.gate.passed else "not passed"
     return (
         f"{folder / MODEL_FILE}: {card.symbol} {card.timeframe} from {card.data.candles} candles, fee {card.fee_rate}\n"
         f"log loss {card.scores.log_loss} (base rate {card.base_rate_scores.log_loss}), threshold {card.threshold},"
         f" {card.trading.round_trips} round trips, net return {card.trading.net_return}\n"
-        f"gate {verdict}: {card.gate.reason}\n"
+        f"gate {card.gate.words}\n"
     )

@@ -105,8 +105,7 @@ async def _one(config: EngineConfig, database: SqlDatabase, task: Task, wait: tu
 async def _store(config: EngineConfig, database: SqlDatabase, trained: TrainedModel) -> str | None:
     card = trained.card
     promoted = card.gate.passed or config.model.promotion is Promotion.FIRST
-    gate = ("passed: " if card.gate.passed else "not passed: ") + card.gate.reason
-    reason = f"promotion is {config.model.promotion}; gate {gate}"
+    reason = f"promotion is {config.model.promotion}; gate {card.gate.words}"
     model = StoredModel(
         id=trained.id,
         symbol=card.symbol,
@@ -119,4 +118,4 @@ async def _store(config: EngineConfig, database: SqlDatabase, trained: TrainedMo
     )
     await database.run(lambda store: store.put_model(model))
     log.info("model trained", symbol=card.symbol, model_id=trained.id, promoted=promoted, reason=reason)
-    return None if promoted else f"gate not passed: {card.gate.reason}"
+    return None if promoted else f"gate {card.gate.words}"
