@@ -96,8 +96,12 @@ class ExecutorClient:
     async def _ask(
         self, address: ExecutorAddress, wanted: TradingState, why: str, known: _Known
     ) -> tuple[TradingStateReport, TradingState | None]:
-        report = await self._exchange(address, "GET", None)
         acknowledged = known.acknowledged
+        if wanted is TradingState.HALTED and acknowledged is not wanted:
+            # Nothing is stricter, so nobody's wish has to be read first: a halt works where reads fail.
+            report = await self._exchange(address, "PUT", TradingStateChange(state=wanted, who=WHO, why=why))
+            return report, report.state
+        report = await self._exchange(address, "GET", None)
         if not _settled(known, report, wanted):
             report = await self._exchange(address, "PUT", TradingStateChange(state=wanted, who=WHO, why=why))
             acknowledged = report.state
