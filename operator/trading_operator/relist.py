@@ -51,6 +51,10 @@ class Deliveries:
         if self._delivered.get(ref, 0) < version:
             self._owed.setdefault(ref, (version, now))
 
+    def excuse(self) -> None:
+        """The API server is away: nothing can be delivered."""
+        self._owed.clear()
+
     def overdue(self, before: float) -> list[Ref]:
         """What is owed since before a time."""
         return [ref for ref, (_, since) in self._owed.items() if since < before]
@@ -77,10 +81,11 @@ class Relist:
 
     async def run(self, period: float, deaf_after: float) -> None:
         """List at once, then every `period` seconds; Deaf when a watch owes something for `deaf_after` seconds."""
+        step = min(period, deaf_after)
         while True:
-            pauses = round(period / deaf_after) if await self._try_once() else 1
-            for _ in range(max(1, pauses)):
-                await asyncio.sleep(deaf_after if self.complete.is_set() else RETRY)
+            pauses = round(period / step) if await self._try_once() else 1
+            for _ in range(pauses):
+                await asyncio.sleep(step if self.complete.is_set() else RETRY)
                 self._listen(deaf_after)
 
     async def once(self) -> None:
@@ -94,6 +99,7 @@ class Relist:
             await self.once()
         except ClusterUnavailable as error:
             logger.warning("relist: %s", error)
+            self.deliveries.excuse()
             return False
         except ApiRefused as error:
             if not self.complete.is_set():

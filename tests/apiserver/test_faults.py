@@ -98,7 +98,7 @@ def test_operator_goes_on_when_the_api_server_was_away_for_seconds(world: World,
     The new server refuses the old resourceVersion (410): kopf lists anew and never tells of the deletion, so the
     engine's collectors would stay for ever if the relist did not find the ghost.
     """
-    operator = start_for_test("operator-a", RELIST_SECONDS="4", DEAF_SECONDS="4", LEASE_SECONDS="90")
+    operator = start_for_test("operator-a", RELIST_SECONDS="4", DEAF_SECONDS="25", LEASE_SECONDS="90")
     eventually(operator.leads, 20)
     gone, stays = world.engine("gone")["metadata"]["name"], world.engine("stays")["metadata"]["name"]
     world.built(gone)
