@@ -19,7 +19,9 @@ from trading_engine.contract.config import TradingState
 from trading_engine.contract.messages import TRADING_STATE_PATH, TradingStateChange, TradingStateReport
 from trading_engine.contract.workers import TRADE_EXECUTOR
 
+PORT: Final = TRADE_EXECUTOR.port
 WHO: Final = "trading-operator"
+REMEMBERED: Final = 3600.0
 STRICTNESS: Final = {TradingState.ACTIVE: 0, TradingState.REDUCING: 1, TradingState.HALTED: 2}
 
 
@@ -84,14 +86,15 @@ class ExecutorClient:
         try:
             report, acknowledged = await self._ask(address, wanted, why, known)
         except ExecutorUnreachable as error:
-            self._known[address.incarnation] = dataclasses.replace(known, at=now, report=None, problem=str(error))
+            self._remember(address.incarnation, dataclasses.replace(known, at=now, report=None, problem=str(error)))
             raise
-        self._known[address.incarnation] = _Known(self._clock(), report, acknowledged)
+        self._remember(address.incarnation, _Known(self._clock(), report, acknowledged))
         return report
 
-    def forget(self, before: float) -> None:
-        """Drop what was heard before a time of the clock: its executors may be gone."""
-        self._known = {key: known for key, known in self._known.items() if known.at >= before}
+    def _remember(self, incarnation: str, known: _Known) -> None:
+        """Also drops those that were not heard of for long: they are gone."""
+        kept = {key: each for key, each in self._known.items() if known.at - each.at < REMEMBERED}
+        self._known = kept | {incarnation: known}
 
     async def _ask(
         self, address: ExecutorAddress, wanted: TradingState, why: str, known: _Known
@@ -111,7 +114,7 @@ class ExecutorClient:
         self, address: ExecutorAddress, method: str, change: TradingStateChange | None
     ) -> TradingStateReport:
         host = f"[{address.host}]" if ":" in address.host else address.host
-        url = f"http://{host}:{TRADE_EXECUTOR.port}{TRADING_STATE_PATH}"
+        url = f"http://{host}:{PORT}{TRADING_STATE_PATH}"
         seconds = self._timings.get if change is None else self._timings.put
         headers = {"Authorization": f"Bearer {address.token}", "Content-Type": "application/json"}
         body = None if change is None else change.model_dump_json()

@@ -2,122 +2,167 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from trading_engine.contract.config import TradingState
-from trading_engine.contract.messages import TRADING_STATE_PATH, TradingStateChange, TradingStateReport
-from trading_engine.contract.workers import TRADE_EXECUTOR
 from trading_operator import executor_client
-from trading_operator.executor_client import WHO, ExecutorAddress, ExecutorClient, ExecutorUnreachable
+from trading_operator.executor_client import ExecutorAddress, ExecutorClient, ExecutorUnreachable, Timings
+
+ACTIVE, REDUCING, HALTED = TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED
+TIMINGS = Timings(get=0.2, put=1.0, fresh=15, pause=5)
 
 
-@dataclass
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class Executor:
-    """A scripted executor: what it obeys, whether its reads fail, and what it was asked."""
+    """Obeys, counts, and fails as told."""
 
-    state: TradingState = TradingState.ACTIVE
-    who: str = "default"
-    reads_fail: bool = False
-    asked: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.state: dict[str, Any] = {
+            "state": "Active", "who": "trade_executor", "why": "", "since_ms": 0, "orders_sent_since": 0,
+        }  # fmt: skip
+        self.asked: list[str] = []
+        self.status = 200
+        self.silent = False
+        self.content: str | None = None
 
-    def report(self) -> TradingStateReport:
-        return TradingStateReport(state=self.state, who=self.who, why="", since_ms=1, orders_sent_since=0)
-
-    async def get(self, request: web.Request) -> web.Response:
-        self.asked.append("GET")
-        if request.headers["Authorization"] != "Bearer made-up":
+    async def handle(self, request: web.Request) -> web.Response:
+        self.asked.append(request.method)
+        if self.silent:
+            await asyncio.sleep(5)
+        if request.headers["Authorization"] != "Bearer t":
             return web.Response(status=401)
-        return web.Response(status=503) if self.reads_fail else web.json_response(text=self.report().model_dump_json())
-
-    async def put(self, request: web.Request) -> web.Response:
-        change = TradingStateChange.model_validate_json(await request.read())
-        self.asked.append(f"PUT {change.state}")
-        self.state, self.who = change.state, change.who
-        return web.json_response(text=self.report().model_dump_json())
-
-
-@pytest.fixture
-def executor() -> Executor:
-    return Executor()
+        if request.method == "PUT":
+            self.state |= await request.json()
+        return (
+            web.json_response(self.state, status=self.status)
+            if self.content is None
+            else web.Response(text=self.content)
+        )
 
 
 @pytest.fixture
-async def client(
-    executor: Executor, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
-) -> AsyncIterator[ExecutorClient]:
+async def executor(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Executor]:
+    made = Executor()
     app = web.Application()
-    app.router.add_get(TRADING_STATE_PATH, executor.get)
-    app.router.add_put(TRADING_STATE_PATH, executor.put)
-    runner = web.AppRunner(app)
+    app.router.add_route("*", "/v1/trading-state", made.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", unused_tcp_port).start()
-    moved = type(TRADE_EXECUTOR)(TRADE_EXECUTOR.name, unused_tcp_port)
-    monkeypatch.setattr(executor_client, "TRADE_EXECUTOR", moved)
-    async with aiohttp.ClientSession() as session:
-        yield ExecutorClient(session)
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    monkeypatch.setattr(executor_client, "PORT", port)
+    yield made
     await runner.cleanup()
 
 
-ADDRESS = ExecutorAddress("127.0.0.1", "made-up", "pod/0")
+@pytest.fixture
+async def client() -> AsyncIterator[ExecutorClient]:
+    async with aiohttp.ClientSession() as session:
+        yield ExecutorClient(session, TIMINGS, Clock())
 
 
-async def test_nothing_is_put_when_active_is_obeyed(client: ExecutorClient, executor: Executor) -> None:
-    """Steady state: one GET, and then not even that for a while."""
-    await client.ensure(ADDRESS, TradingState.ACTIVE, "test")
-    await client.ensure(ADDRESS, TradingState.ACTIVE, "test")
+def address(incarnation: str = "uid/0", token: str = "t") -> ExecutorAddress:
+    return ExecutorAddress("127.0.0.1", token, incarnation)
 
+
+async def test_executor_is_only_asked_when_it_is_active_already(executor: Executor, client: ExecutorClient) -> None:
+    """Nothing is sent that is so already."""
+    report = await client.ensure(address(), ACTIVE, "why")
+    assert (report.state, executor.asked) == (ACTIVE, ["GET"])
+
+
+async def test_executor_is_not_asked_again_when_it_answered_a_moment_ago(
+    executor: Executor, client: ExecutorClient
+) -> None:
+    """A burst of reconciles is one question."""
+    for _ in range(5):
+        await client.ensure(address(), ACTIVE, "why")
+    assert executor.asked == ["GET"]
+    client._clock.now += 16  # type: ignore[attr-defined]
+    await client.ensure(address(), ACTIVE, "why")
+    assert executor.asked == ["GET", "GET"]
+
+
+async def test_halt_is_put_even_when_the_executor_says_halted(executor: Executor, client: ExecutorClient) -> None:
+    """Only the answer to a PUT says that nothing is on the wire any more; it is sent once per incarnation."""
+    executor.state |= {"state": "Halted", "who": "trading-operator"}
+    assert (await client.ensure(address(), HALTED, "why")).state == HALTED
+    assert executor.asked == ["PUT"]
+    client._clock.now += 16  # type: ignore[attr-defined]
+    await client.ensure(address(), HALTED, "why")
+    assert executor.asked == ["PUT", "GET"]
+    await client.ensure(address("uid/1"), HALTED, "why")
+    assert executor.asked == ["PUT", "GET", "PUT"]
+
+
+async def test_new_state_is_put_at_once_when_the_old_one_is_fresh(executor: Executor, client: ExecutorClient) -> None:
+    """What is remembered never delays the button."""
+    await client.ensure(address(), ACTIVE, "why")
+    assert (await client.ensure(address(), HALTED, "generation 2")).state == HALTED
+    assert executor.state["who"] == "trading-operator"
+    assert executor.state["why"] == "generation 2"
+
+
+@pytest.mark.parametrize("wanted", [ACTIVE, REDUCING])
+async def test_stricter_state_stays_when_a_person_set_it(
+    executor: Executor, client: ExecutorClient, wanted: TradingState
+) -> None:
+    """What somebody halted at the executor is resumed by somebody."""
+    executor.state |= {"state": "Halted", "who": "mia"}
+    assert (await client.ensure(address(), wanted, "why")).state == HALTED
     assert executor.asked == ["GET"]
 
 
-async def test_halt_is_put_when_reads_fail(client: ExecutorClient, executor: Executor) -> None:
-    """With its database away the executor cannot report; it obeys all the same."""
-    executor.reads_fail = True
-
-    report = await client.ensure(ADDRESS, TradingState.HALTED, "test")
-
-    assert (report.state, report.who) == (TradingState.HALTED, WHO)
-    assert executor.asked == ["PUT Halted"]
+async def test_laxer_state_of_a_person_is_replaced_when_the_spec_is_stricter(
+    executor: Executor, client: ExecutorClient
+) -> None:
+    """A resume at the executor does not outlive the spec."""
+    executor.state |= {"state": "Active", "who": "mia"}
+    assert (await client.ensure(address(), HALTED, "why")).state == HALTED
 
 
-async def test_halt_counts_only_when_acknowledged_to_us(client: ExecutorClient, executor: Executor) -> None:
-    """An executor that says Halted of itself is asked to acknowledge: only that says nothing is on the wire."""
-    executor.state, executor.who = TradingState.HALTED, "a person"
-
-    await client.ensure(ADDRESS, TradingState.HALTED, "test")
-
-    assert executor.asked == ["PUT Halted"]
+async def test_own_halt_is_lifted_when_the_spec_says_active(executor: Executor, client: ExecutorClient) -> None:
+    """What the operator halted it also resumes."""
+    await client.ensure(address(), HALTED, "why")
+    assert (await client.ensure(address(), ACTIVE, "why")).state == ACTIVE
 
 
-async def test_halt_of_a_person_stays_when_spec_says_active(client: ExecutorClient, executor: Executor) -> None:
-    """What somebody set more strictly on the executor is theirs to release."""
-    executor.state, executor.who = TradingState.HALTED, "a person"
+@pytest.mark.parametrize("harm", ["refused", "silent", "wrong token", "garbage", "gone"])
+async def test_executor_is_unreachable_when_it_does_not_acknowledge(
+    executor: Executor, client: ExecutorClient, harm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is not an acknowledgement is none."""
+    executor.status = 503 if harm == "refused" else 200
+    executor.silent = harm == "silent"
+    executor.content = "{}" if harm == "garbage" else None
+    if harm == "gone":
+        monkeypatch.setattr(executor_client, "PORT", 1)
+    with pytest.raises(ExecutorUnreachable):
+        await client.ensure(address(token="x" if harm == "wrong token" else "t"), HALTED, "why")
 
-    report = await client.ensure(ADDRESS, TradingState.ACTIVE, "test")
 
-    assert report.state is TradingState.HALTED
+async def test_silent_executor_is_left_alone_for_a_while_when_nothing_is_urgent(
+    executor: Executor, client: ExecutorClient
+) -> None:
+    """A hung executor does not slow each reconcile down; a halt is tried every time."""
+    executor.status = 503
+    for _ in range(3):
+        with pytest.raises(ExecutorUnreachable):
+            await client.ensure(address(), ACTIVE, "why")
     assert executor.asked == ["GET"]
-
-
-async def test_own_halt_is_released_when_spec_says_active(client: ExecutorClient, executor: Executor) -> None:
-    """The resource pressed it, the resource releases it."""
-    await client.ensure(ADDRESS, TradingState.HALTED, "test")
-
-    report = await client.ensure(ADDRESS, TradingState.ACTIVE, "test")
-
-    assert report.state is TradingState.ACTIVE
-    assert executor.asked == ["PUT Halted", "GET", "PUT Active"]
-
-
-async def test_wrong_token_is_told_when_refused(client: ExecutorClient) -> None:
-    """The answer's status is in the message, the token is not."""
-    address = ExecutorAddress("127.0.0.1", "wrong", "pod/0")
-
-    with pytest.raises(ExecutorUnreachable, match="answered 401") as error:
-        await client.ensure(address, TradingState.ACTIVE, "test")
-
-    assert "wrong" not in str(error.value)
+    for _ in range(2):
+        with pytest.raises(ExecutorUnreachable):
+            await client.ensure(address(), HALTED, "why")
+    assert executor.asked == ["GET", "PUT", "PUT"]
