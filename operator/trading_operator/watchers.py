@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import kopf
 from kopf._core.engines.peering import Identity
@@ -28,6 +28,29 @@ class EndlessBackoffs:
         return itertools.chain((0.5, 1.0, 2.0, 3.0), itertools.repeat(5.0))
 
 
+class NoDiffs(kopf.DiffBaseStorage):
+    """Nothing of an object is remembered for a difference; copying all of each for it costs a millisecond."""
+
+    def build(self, **_: object) -> kopf.BodyEssence:
+        """An essence without anything."""
+        return cast(kopf.BodyEssence, {})
+
+    def fetch(self, **_: object) -> kopf.BodyEssence | None:
+        """No former one."""
+        return None
+
+    def store(self, **_: object) -> None:
+        """Nothing is written."""
+
+
+class NoProgress(kopf.StatusProgressStorage):
+    """No handler has progress to remember."""
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        """The essence as it is."""
+        return essence
+
+
 def settings() -> kopf.OperatorSettings:
     """Settings of kopf: quiet, patient, and watching only what is ours."""
     made = kopf.OperatorSettings()
@@ -38,6 +61,8 @@ def settings() -> kopf.OperatorSettings:
     made.networking.request_timeout = 30
     made.networking.connect_timeout = 5
     made.watching.chunk_size = 500
+    made.persistence.diffbase_storage = NoDiffs()
+    made.persistence.progress_storage = NoProgress()
     made.queueing.idle_timeout = 0.5
     made.queueing.exit_timeout = 0.5
     made.process.ultimate_exiting_timeout = None
