@@ -64,6 +64,8 @@ class EventRecorder:
         return True
 
     def _spend(self, uid: str, now: float) -> bool:
+        full = self._burst * self._seconds  # by then a budget is what a new one is
+        self._budgets = {key: each for key, each in self._budgets.items() if now - each.filled_at < full}
         budget = self._budgets.setdefault(uid, _Budget(self._burst, now))
         budget.tokens = min(self._burst, budget.tokens + (now - budget.filled_at) / self._seconds)
         budget.filled_at = now

@@ -1,0 +1,219 @@
+"""The order of a reconcile, over a cluster in memory: the red button first, whatever else fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.operator.engines import SETTINGS
+from trading_engine.contract.config import TradingState
+from trading_engine.contract.messages import TradingStateReport
+from trading_operator.api.v1alpha1 import TradingEngine
+from trading_operator.cache import Ref
+from trading_operator.desired.labels import secret
+from trading_operator.errors import ApiRefused, ClusterUnavailable
+from trading_operator.events import EventRecorder
+from trading_operator.executor_client import ExecutorAddress, ExecutorUnreachable
+from trading_operator.kinds import TRADING_ENGINE, Kind
+from trading_operator.observed import Observed
+from trading_operator.plan import Plan
+from trading_operator.reconcile import HELD_BACK, NOT_READY, SOON, Reconciler
+
+REF = Ref(TRADING_ENGINE, "trading", "paper")
+MARK = {"tradingengine.io/engine": "paper", "tradingengine.io/engine-namespace": "trading"}
+OURS = {"app.kubernetes.io/managed-by": "trading-operator"} | MARK
+
+
+def an_engine(**spec: Any) -> dict[str, Any]:
+    metadata = {"name": "paper", "namespace": "trading", "uid": "u", "generation": 3, "resourceVersion": "7"}
+    return {
+        "apiVersion": "tradingengine.io/v1alpha1",
+        "kind": "TradingEngine",
+        "metadata": metadata,
+        "spec": {"symbols": ["BTC/USD"]} | spec,
+    }
+
+
+def a_pod() -> dict[str, Any]:
+    labels = MARK | {"app.kubernetes.io/component": "trade-executor"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p", "namespace": "trading", "uid": "pod", "labels": labels},
+        "status": {"phase": "Running", "podIP": "10.0.0.7"},
+    }
+
+
+def a_token() -> dict[str, Any]:
+    made = secret("paper-token", "trading", {"token": "t"})
+    return made | {"metadata": made["metadata"] | {"labels": OURS, "uid": "s", "resourceVersion": "1"}}
+
+
+class MemoryCluster:
+    """What `Reconciler` asks of a cluster, in the order it asked."""
+
+    def __init__(self, engine: dict[str, Any] | None) -> None:
+        self.engine = engine
+        self.objects: list[Mapping[str, Any]] = [a_pod(), a_token()]
+        self.story: list[str] = []
+        self.statuses: list[Mapping[str, Any]] = []
+        self.down = False
+        self.refused: tuple[str, ...] = ()
+        self.there = False
+
+    def get(self, _: Ref) -> Mapping[str, Any] | None:
+        return self.engine
+
+    def owned(self, _: tuple[str, str]) -> list[Mapping[str, Any]]:
+        return self.objects
+
+    async def gather(self, _: TradingEngine) -> Observed:
+        self.story.append("gather")
+        if self.down:
+            raise ClusterUnavailable("down")
+        return Observed(objects=(a_token(),), pods=(a_pod(),))
+
+    async def execute(self, plan: Plan, _: Observed) -> tuple[str, ...]:
+        self.story.append("execute")
+        assert plan
+        return self.refused
+
+    async def write_status(self, _: Kind, __: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
+        self.story.append("status")
+        self.statuses.append(status)
+        return True
+
+    async def post_event(self, _: Mapping[str, Any]) -> None:
+        self.story.append("event")
+
+    async def exists(self, _: Ref) -> bool:
+        return self.there
+
+    async def delete(self, manifest: Mapping[str, Any]) -> None:
+        self.story.append(f"delete {manifest['kind']} {manifest['metadata']['name']}")
+
+    def condition(self, type_: str) -> Mapping[str, Any]:
+        return next(each for each in self.statuses[-1]["conditions"] if each["type"] == type_)
+
+
+class Button:
+    """An executor client that notes what it was told."""
+
+    def __init__(self, cluster: MemoryCluster) -> None:
+        self.cluster = cluster
+        self.told: list[tuple[ExecutorAddress, TradingState]] = []
+        self.silent = False
+
+    async def ensure(self, address: ExecutorAddress, wanted: TradingState, why: str) -> TradingStateReport:
+        self.cluster.story.append("button")
+        self.told.append((address, wanted))
+        if self.silent:
+            raise ExecutorUnreachable("no route")
+        return TradingStateReport(state=wanted, who="trading-operator", why=why, since_ms=1, orders_sent_since=0)
+
+
+def bench(engine: dict[str, Any] | None) -> tuple[MemoryCluster, Button, Reconciler]:
+    cluster = MemoryCluster(engine)
+    button = Button(cluster)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    made = Reconciler(cluster, SETTINGS, button, EventRecorder("me"), lambda: now)  # type: ignore[arg-type]
+    return cluster, button, made
+
+
+async def test_button_comes_first_when_an_engine_is_reconciled() -> None:
+    """Before anything is read or written."""
+    cluster, button, reconciler = bench(an_engine(tradingState="Halted"))
+    assert await reconciler.reconcile(REF) == NOT_READY
+    assert cluster.story[:4] == ["button", "gather", "execute", "gather"]
+    assert button.told == [(ExecutorAddress("10.0.0.7", "t", "pod/0"), TradingState.HALTED)]
+    assert cluster.condition("Halted")["status"] == "True"
+
+
+async def test_button_works_when_the_api_server_is_away() -> None:
+    """What is at hand suffices."""
+    cluster, button, reconciler = bench(an_engine(tradingState="Halted"))
+    cluster.down = True
+    with pytest.raises(ClusterUnavailable):
+        await reconciler.reconcile(REF)
+    assert [wanted for _, wanted in button.told] == [TradingState.HALTED]
+
+
+async def test_button_works_when_the_spec_is_invalid() -> None:
+    """A broken spec is a condition; a halt in it is obeyed."""
+    cluster, button, reconciler = bench(an_engine(tradingState="Halted", symbols=["nonsense"]))
+    await reconciler.reconcile(REF)
+    assert [wanted for _, wanted in button.told] == [TradingState.HALTED]
+    assert "gather" not in cluster.story
+    assert cluster.condition("Ready")["reason"] == "InvalidSpec"
+
+
+async def test_button_works_when_suspended_and_nothing_is_written() -> None:
+    """Suspend leaves the world alone, not the executor."""
+    cluster, button, reconciler = bench(an_engine(tradingState="Halted", suspend=True))
+    await reconciler.reconcile(REF)
+    assert [wanted for _, wanted in button.told] == [TradingState.HALTED]
+    assert "execute" not in cluster.story
+    assert cluster.condition("Suspended")["status"] == "True"
+    assert cluster.condition("Halted")["status"] == "True"
+
+
+async def test_button_works_when_the_engine_is_being_deleted() -> None:
+    """And nothing is made again."""
+    engine = an_engine(tradingState="Halted")
+    engine["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    cluster, button, reconciler = bench(engine)
+    assert await reconciler.reconcile(REF) is None
+    assert cluster.story == ["button"]
+    assert len(button.told) == 1
+
+
+async def test_halted_is_not_true_when_the_executor_is_silent() -> None:
+    """No word of the executor, no Halted; and it is asked again soon."""
+    cluster, button, reconciler = bench(an_engine(tradingState="Halted"))
+    button.silent = True
+    assert await reconciler.reconcile(REF) == SOON
+    assert cluster.condition("Halted")["status"] == "Unknown"
+    assert "no route" in cluster.condition("Halted")["message"]
+
+
+async def test_halted_is_not_true_when_no_executor_runs() -> None:
+    """Its pod's events bring the next look; nothing is polled for it."""
+    cluster, button, reconciler = bench(an_engine(tradingState="Halted"))
+    cluster.objects = [a_token()]
+    assert await reconciler.reconcile(REF) == NOT_READY
+    assert button.told == []
+    assert cluster.condition("Halted")["status"] == "Unknown"
+
+
+async def test_refusal_is_shown_and_raised_when_the_api_server_says_no() -> None:
+    """The status tells it, the raise makes the next try wait its back-off."""
+    cluster, _, reconciler = bench(an_engine())
+    cluster.refused = ("Forbidden: exceeded quota",)
+    with pytest.raises(ApiRefused, match="exceeded quota"):
+        await reconciler.reconcile(REF)
+    assert cluster.condition("Ready")["reason"] == "ApplyRefused"
+    assert "exceeded quota" in cluster.condition("Ready")["message"]
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["gone", "there after all"])
+async def test_leftovers_elsewhere_are_swept_only_when_the_engine_is_gone_for_sure(there: bool) -> None:
+    """Nothing is destroyed on the word of a cache; what has an ownerReference is the garbage collector's."""
+    cluster, _, reconciler = bench(None)
+    cluster.there = there
+    away = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "away", "namespace": "crypto-collectors", "labels": OURS},
+    }
+    home = a_token() | {"metadata": a_token()["metadata"] | {"ownerReferences": [{"uid": "u"}]}}
+    cluster.objects = [away, home, a_pod()]
+    await reconciler.reconcile(REF)
+    assert cluster.story == ([] if there else ["delete ConfigMap away"])
+
+
+def test_polling_is_rare_when_nothing_is_urgent() -> None:
+    """The figures that decide how often an engine at rest is looked at."""
+    assert SOON < NOT_READY < HELD_BACK
