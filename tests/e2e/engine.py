@@ -110,6 +110,39 @@ class Engine:
         answer = self.kubectl("exec", "-n", self.namespace, pod, "--", *psql)
         return [line.split("\t") for line in answer.splitlines()]
 
+    def plant(self, count: int, notional: str = "5") -> list[str]:
+        """Pending buys put into the store as the signal generator would; their ids. They expire in two minutes.
+
+        Signals come when the market likes; a test that needs work at a stage now brings its own.
+        """
+        symbols = self.object()["spec"]["symbols"]
+        rows = self.sql(f"""
+            insert into recommendations (id, engine, symbol, timeframe, candle_open_ms, side, price, confidence,
+                                         notional, model_id, created_ms, expires_ms, status, updated_ms)
+            select gen_random_uuid(), '{self.namespace}/{self.name}', (array{symbols!r})[1 + n % {len(symbols)}], '1m',
+                   now.ms - 90001 - n, 'buy', '1', '0.9', '{notional}', 'planted', now.ms, now.ms + 120000,
+                   'pending', now.ms
+            from generate_series(1, {count}) as n,
+                 (select (extract(epoch from clock_timestamp()) * 1000)::bigint as ms) as now
+            returning id""")
+        return [row[0] for row in rows if len(row[0]) == 36]
+
+    def statuses(self, ids: list[str]) -> dict[str, str]:
+        """Where each of these recommendations stands."""
+        wanted = ",".join(f"'{each}'" for each in ids)
+        rows = self.sql(f"select id, status from recommendations where id in ({wanted})")
+        return {row[0]: row[1] for row in rows}
+
+    def watch_for(self, ids: list[str], statuses: tuple[str, ...], seconds: int) -> bool:
+        """Whether one of these reaches one of the statuses in time; looked at every 10 ms, inside the database."""
+        wanted, words = (",".join(f"'{each}'" for each in of) for of in (ids, statuses))
+        self.sql(f"""do $$ begin
+            for i in 1 .. {seconds * 100} loop
+              exit when exists (select from recommendations where id in ({wanted}) and status in ({words}));
+              perform pg_sleep(0.01);
+            end loop; end $$""")
+        return bool(set(self.statuses(ids).values()) & set(statuses))
+
     def children(self) -> list[Object]:
         """Everything the operator made for it, in every namespace."""
         kinds = (

@@ -68,9 +68,10 @@ def test_missing_secret_has_its_own_reason_when_credentials_are_absent(live: Eng
 
 
 def test_order_reaches_exchange_once_when_live(live: Engine) -> None:
-    """A filled row; the exchange saw one POST with its client order id; the verdict is Skipped without a model."""
+    """A filled row; the exchange saw one POST with its client order id; the verdict is skipped without a model."""
+    live.plant(2)
     rows = until(
-        "a filled live order", lambda: [r for r in live.recommendations() if r["status"] == "filled"], 900, interval=3
+        "a filled live order", lambda: [r for r in live.recommendations() if r["status"] == "filled"], 120, interval=3
     )
     proxy = f"/api/v1/namespaces/{EXCHANGE_NAMESPACE}/services/exchange-simulator:8080/proxy/simulator/orders"
     received = json.loads(live.kubectl.raw(proxy))
