@@ -41,6 +41,7 @@ def live(kubectl: Kubectl) -> Iterator[Engine]:
     spec["symbols"], spec["model"] = PAPER["spec"]["symbols"], {"promotion": "First", "minimumConfidence": "0"}
     spec["timeframe"] = PAPER["spec"].get("timeframe", "1m")
     spec["llm"] = {"provider": "Disabled"}
+    spec["tradingState"] = "Active"  # the sample starts halted: its first order is a person's decision
     spec.pop("database", None)
     engine = Engine(kubectl, manifest["metadata"]["name"], NAMESPACE)
     kubectl.apply(manifest)
