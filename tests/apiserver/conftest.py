@@ -140,6 +140,14 @@ def start_operator(world: World, tmp_path_factory: pytest.TempPathFactory) -> It
     yield from _operators(world, tmp_path_factory.mktemp("operators"))
 
 
+@pytest.fixture(scope="module")
+def operator(start_operator: Operators) -> Any:
+    """One operator that leads, for a whole module."""
+    process = start_operator("operator-a")
+    eventually(process.leads, 20, what="leadership")
+    return process
+
+
 @pytest.fixture
 def start_for_test(world: World, tmp_path: Path) -> Iterator[Operators]:
     """Start operators that end with the test."""

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 import time
 from typing import Any
 
 import pytest
 
-from tests.apiserver.conftest import COLLECTORS, ENGINES, ROOT, Operators, World, documents
+from tests.apiserver.conftest import COLLECTORS, ENGINES, ROOT, World, documents
 from tests.apiserver.kube import Manifest, eventually
 from tests.apiserver.operator_process import short
-from tests.apiserver.workloads import executor_at, make_ready, run_pod
+from tests.apiserver.workloads import make_ready, run_pod
 from trading_operator.api.v1alpha1 import TradingEngine
 from trading_operator.desired import desired_objects, inputs_from, referenced_secrets
 from trading_operator.plan import plan
 from trading_operator.settings import Settings
 
 WITHIN = 2.0
-#: Written for everybody at once, so an edit of the spec never touches them.
-COSTLY = ("Secret", "PersistentVolumeClaim", "StatefulSet")
-
-
-@pytest.fixture(scope="module")
-def operator(start_operator: Operators) -> Any:
-    process = start_operator("operator-a")
-    eventually(process.leads, 20, what="leadership")
-    return process
 
 
 def plan_now(world: World, name: str) -> Any:
@@ -269,52 +259,6 @@ def test_collectors_are_swept_when_the_engine_is_deleted(world: World, operator:
 
 def away(world: World, name: str) -> list[Any]:
     return [key for key in world.kube.owned(ENGINES, name) if key[1] == COLLECTORS]
-
-
-@pytest.mark.parametrize("suspended", [False, True], ids=["running", "suspended"])
-def test_halt_reaches_the_executor_at_once_and_shows_after_its_word(
-    world: World, operator: Any, suspended: bool
-) -> None:
-    """Halted=True only after the executor acknowledged, also while suspended; the executor and its pod are played.
-
-    The executor answers at the pod's own address, on the port that all executors have.
-    """
-    ip = f"127.0.1.{1 + suspended}"
-    name = world.engine()["metadata"]["name"]
-    world.built(name)
-    token = base64.b64decode(world.kube.get("Secret", ENGINES, f"{name}-token")["data"]["token"]).decode()
-    with executor_at(ip, token) as executor:
-        executor.answers = False
-        run_pod(world.kube, world.kube.get("Deployment", ENGINES, f"{name}-trade-executor"), ip)
-        world.kube.merge("TradingEngine", ENGINES, name, {"spec": {"suspend": suspended}})
-        world.settle()
-        world.kube.merge("TradingEngine", ENGINES, name, {"spec": {"tradingState": "Halted"}})
-        eventually(lambda: world.status(name)["observedGeneration"] >= 2)
-        time.sleep(1)
-        assert world.condition(name, "Halted")["status"] == "Unknown"
-        executor.answers = True
-        eventually(lambda: executor.puts, 5, what="PUT")
-        assert executor.puts[0][1]["state"] == "Halted"
-        eventually(lambda: world.condition(name, "Halted")["status"] == "True", 5)
-        pressed = time.monotonic()
-        world.kube.merge("TradingEngine", ENGINES, name, {"spec": {"tradingState": "Active"}})
-        eventually(lambda: executor.state["state"] == "Active", 5)
-        print(f"\nActive again after {executor.puts[-1][0] - pressed:.3f} s")
-        eventually(lambda: world.condition(name, "Halted")["status"] == "False", 5)
-        assert executor.refused == 0
-
-
-def test_person_keeps_the_halt_when_the_spec_says_active(world: World, operator: Any) -> None:
-    """What somebody halted at the executor itself is not resumed by the operator, and the status says who."""
-    name = world.engine()["metadata"]["name"]
-    world.built(name)
-    token = base64.b64decode(world.kube.get("Secret", ENGINES, f"{name}-token")["data"]["token"]).decode()
-    with executor_at("127.0.1.9", token) as executor:
-        executor.state |= {"state": "Halted", "who": "mia", "why": "odd fills"}
-        run_pod(world.kube, world.kube.get("Deployment", ENGINES, f"{name}-trade-executor"), "127.0.1.9")
-        eventually(lambda: world.condition(name, "Halted").get("status") == "True", 5)
-        assert "mia" in world.condition(name, "Halted")["message"]
-        assert executor.puts == []
 
 
 def test_healthy_engine_is_built_at_once_when_32_others_are_refused(world: World, operator: Any) -> None:

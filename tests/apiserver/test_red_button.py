@@ -1,0 +1,59 @@
+"""The red button through a real API server: from the spec to an executor (played here) and back into the status."""
+
+from __future__ import annotations
+
+import base64
+import time
+from typing import Any
+
+import pytest
+
+from tests.apiserver.conftest import ENGINES, World
+from tests.apiserver.kube import eventually
+from tests.apiserver.workloads import executor_at, run_pod
+
+
+@pytest.mark.parametrize("suspended", [False, True], ids=["running", "suspended"])
+def test_halt_reaches_the_executor_at_once_and_shows_after_its_word(
+    world: World, operator: Any, suspended: bool
+) -> None:
+    """Halted=True only after the executor acknowledged, also while suspended; the executor and its pod are played.
+
+    The executor answers at the pod's own address, on the port that all executors have.
+    """
+    ip = f"127.0.1.{1 + suspended}"
+    name = world.engine()["metadata"]["name"]
+    world.built(name)
+    token = base64.b64decode(world.kube.get("Secret", ENGINES, f"{name}-token")["data"]["token"]).decode()
+    with executor_at(ip, token) as executor:
+        executor.answers = False
+        run_pod(world.kube, world.kube.get("Deployment", ENGINES, f"{name}-trade-executor"), ip)
+        world.kube.merge("TradingEngine", ENGINES, name, {"spec": {"suspend": suspended}})
+        world.settle()
+        world.kube.merge("TradingEngine", ENGINES, name, {"spec": {"tradingState": "Halted"}})
+        eventually(lambda: world.status(name)["observedGeneration"] >= 2)
+        time.sleep(1)
+        assert world.condition(name, "Halted")["status"] == "Unknown"
+        executor.answers = True
+        eventually(lambda: executor.puts, 5, what="PUT")
+        assert executor.puts[0][1]["state"] == "Halted"
+        eventually(lambda: world.condition(name, "Halted")["status"] == "True", 5)
+        pressed = time.monotonic()
+        world.kube.merge("TradingEngine", ENGINES, name, {"spec": {"tradingState": "Active"}})
+        eventually(lambda: executor.state["state"] == "Active", 5)
+        print(f"\nActive again after {executor.puts[-1][0] - pressed:.3f} s")
+        eventually(lambda: world.condition(name, "Halted")["status"] == "False", 5)
+        assert executor.refused == 0
+
+
+def test_person_keeps_the_halt_when_the_spec_says_active(world: World, operator: Any) -> None:
+    """What somebody halted at the executor itself is not resumed by the operator, and the status says who."""
+    name = world.engine()["metadata"]["name"]
+    world.built(name)
+    token = base64.b64decode(world.kube.get("Secret", ENGINES, f"{name}-token")["data"]["token"]).decode()
+    with executor_at("127.0.1.9", token) as executor:
+        executor.state |= {"state": "Halted", "who": "mia", "why": "odd fills"}
+        run_pod(world.kube, world.kube.get("Deployment", ENGINES, f"{name}-trade-executor"), "127.0.1.9")
+        eventually(lambda: world.condition(name, "Halted").get("status") == "True", 5)
+        assert "mia" in world.condition(name, "Halted")["message"]
+        assert executor.puts == []
