@@ -258,6 +258,9 @@ class Store(Protocol):
     def promoted_model(self, symbol: str, timeframe: str) -> StoredModel | None:
         """The one that may trade."""
 
+    def promoted_model_id(self, symbol: str, timeframe: str) -> str | None:
+        """Its id alone: the row is large."""
+
     # signals and recommendations
     def last_signal_open_ms(self, symbol: str, timeframe: str) -> int | None:
         """Open time of the newest candle that has been decided."""
@@ -315,7 +318,7 @@ class Store(Protocol):
         at_ms: int,
         detail: str = "",
     ) -> bool:
-        """Guarded move to `execution.state`; a move to submitting also sets `sent_ms`.
+        """Guarded move to `execution.state`; submitting also sets `sent_ms`, denied clears it.
 
         A state that is not terminal may also be kept, to write new figures.
 

@@ -17,6 +17,7 @@ _OF_MARKET = (
     & (models.c.timeframe == bindparam("of_timeframe"))
 )
 _PROMOTED = select(*(models.c[name] for name in _FIELDS)).where(_OF_MARKET, models.c.promoted)
+_PROMOTED_ID = select(models.c.id).where(_OF_MARKET, models.c.promoted)
 _DEMOTE = update(models).where(_OF_MARKET, models.c.promoted).values(promoted=False)
 _PROMOTE = (
     update(models).where(_OF_MARKET, models.c.id == bindparam("of_id")).values(promoted=True, reason=bindparam("why"))
@@ -38,6 +39,10 @@ class SqlModels(SqlRows):
         """The one that may trade."""
         row = self._connection.execute(_PROMOTED, self._market(symbol, timeframe)).one_or_none()
         return None if row is None else StoredModel(*row)
+
+    def promoted_model_id(self, symbol: str, timeframe: str) -> str | None:
+        """Its id alone: the row is large."""
+        return self._connection.execute(_PROMOTED_ID, self._market(symbol, timeframe)).scalar()
 
     def _market(self, symbol: str, timeframe: str) -> dict[str, str]:
         return {"of_engine": self._engine, "of_symbol": symbol, "of_timeframe": timeframe}

@@ -77,19 +77,25 @@ def is_held(position: Decimal, price: Decimal, order_notional: Decimal) -> bool:
     return position * price >= DUST * order_notional
 
 
-def decide(prediction: Prediction, required: Decimal, *, held: bool) -> Signal:
-    """Signal of a prediction; a confidence equal to `required` is enough.
+def wanted(prediction: Prediction, required: Decimal) -> Signal:
+    """Signal of a prediction, whatever is held; a confidence equal to `required` is enough.
 
     `required` is the larger of the model's threshold and the configured minimum. The likelier
     direction speaks; on a tie, flat is safer than long, so the fall does.
     """
-    rising = prediction.up > prediction.down
     confidence = confidence_of(max(prediction.up, prediction.down))
     if confidence < required:
         return hold(HoldReason.BELOW_THRESHOLD, confidence)
-    if rising:
-        return hold(HoldReason.ALREADY_HELD, confidence) if held else Signal(SignalType.BUY, confidence, "")
-    return Signal(SignalType.SELL, confidence, "") if held else hold(HoldReason.NOTHING_TO_SELL, confidence)
+    return Signal(SignalType.BUY if prediction.up > prediction.down else SignalType.SELL, confidence, "")
+
+
+def possible(signal: Signal, *, held: bool) -> Signal:
+    """The signal where it can be followed: buys need no position, sells need one; else hold."""
+    if signal.signal_type is SignalType.BUY and held:
+        return hold(HoldReason.ALREADY_HELD, signal.confidence)
+    if signal.signal_type is SignalType.SELL and not held:
+        return hold(HoldReason.NOTHING_TO_SELL, signal.confidence)
+    return signal
 
 
 def recommend(config: EngineConfig, decided: Decided, now_ms: int) -> Recommendation | None:

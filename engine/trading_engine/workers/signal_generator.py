@@ -23,7 +23,7 @@ from trading_engine.contract.messages import WAKE_PATH, HoldReason, Recommendati
 from trading_engine.contract.workers import WorkerName
 from trading_engine.domain.candle import Candle
 from trading_engine.domain.indicators import HISTORY, Indicators, features_sha256
-from trading_engine.domain.signals import Decided, Signal, decide, hold, is_held, recommend
+from trading_engine.domain.signals import Decided, Signal, hold, is_held, possible, recommend, wanted
 from trading_engine.errors import ModelInvalid, WorkerUnavailable
 from trading_engine.ports import Clock, Database, Metrics, Model, SignalRow, Store, StoredModel, WorkerClient
 
@@ -35,6 +35,7 @@ STALE_AFTER_CANDLES: Final = 2
 #: How often the store is asked whether another model was promoted.
 MODEL_CHECK_MS: Final = 15_000
 MOST_OPEN: Final = 1000
+NOTHING: Final = Decimal(0)
 
 log = structlog.get_logger()
 
@@ -96,19 +97,23 @@ async def _refresh_models(deps: Deps) -> None:
     if memory.models_checked_ms is not None and now - memory.models_checked_ms < MODEL_CHECK_MS:
         return
     for symbol in deps.config.symbols:
-        _take_over(deps, symbol, _watched(deps, symbol), await _promoted(deps, symbol))
+        await _refresh_model(deps, symbol)
     memory.models_checked_ms = now
     loaded = all(memory.watched[symbol].model for symbol in deps.config.symbols)
     deps.metrics.set("model_load_status", int(loaded))
 
 
-async def _promoted(deps: Deps, symbol: str) -> StoredModel | None:
-    return await _run(deps, lambda store: store.promoted_model(symbol, deps.config.timeframe))
+async def _refresh_model(deps: Deps, symbol: str) -> None:
+    """Ask for the id; the row, half a megabyte, only where it is of another model."""
+    watched, timeframe = _watched(deps, symbol), deps.config.timeframe
+    promoted = await _run(deps, lambda store: store.promoted_model_id(symbol, timeframe))
+    if promoted is None:
+        _take_over(deps, symbol, watched, None)
+    elif watched.model is None or watched.model.id != promoted:
+        _take_over(deps, symbol, watched, await _run(deps, lambda store: store.promoted_model(symbol, timeframe)))
 
 
 def _take_over(deps: Deps, symbol: str, watched: Watched, stored: StoredModel | None) -> None:
-    if stored and watched.model and watched.model.id == stored.id:
-        return
     problem = None if stored else "no model is promoted: train one; until then every signal is hold"
     watched.model = None
     try:
@@ -135,11 +140,13 @@ async def _decide_newest(deps: Deps, symbol: str) -> None:
     if watched.newest is None or watched.newest[0].open_ms <= (watched.decided_ms or 0):
         return
     candle, features = watched.newest
-    standing = await _run(deps, lambda store: _standing(store, symbol))
-    signal = _signal(deps, watched, standing)
+    signal, position = _wanted(deps, watched), NOTHING
+    if signal.signal_type is not SignalType.HOLD:
+        standing = await _run(deps, lambda store: _standing(store, symbol))
+        signal, position = _followed(deps.config, candle, signal, standing), standing.position
     model_id = watched.model.id if watched.model else ""
     now = deps.clock.now_ms()
-    recommendation = recommend(deps.config, Decided(symbol, candle, signal, model_id, standing.position), now)
+    recommendation = recommend(deps.config, Decided(symbol, candle, signal, model_id, position), now)
     row = SignalRow(
         symbol=symbol,
         timeframe=deps.config.timeframe,
@@ -176,10 +183,11 @@ def _standing(store: Store, symbol: str) -> Standing:
     position = store.positions().get(symbol)
     rows = store.open_recommendations(limit=MOST_OPEN)
     open_ones = [row.recommendation for row in rows if row.recommendation.symbol == symbol]
-    return Standing(position.amount if position else Decimal(0), open_ones[-1] if open_ones else None)
+    return Standing(position.amount if position else NOTHING, open_ones[-1] if open_ones else None)
 
 
-def _signal(deps: Deps, watched: Watched, standing: Standing) -> Signal:
+def _wanted(deps: Deps, watched: Watched) -> Signal:
+    """What the model wants of the newest candle, wherever the engine stands: most candles end here, as a hold."""
     config, model = deps.config, watched.model
     assert watched.newest is not None  # noqa: S101  # the caller looked
     candle, features = watched.newest
@@ -193,11 +201,15 @@ def _signal(deps: Deps, watched: Watched, standing: Standing) -> Signal:
     started = time.perf_counter()
     prediction = model.predict(features)
     deps.metrics.observe("model_inference_time_seconds", time.perf_counter() - started)
-    held = is_held(standing.position, candle.close, config.order_notional)
-    required = max(model.threshold, config.model.minimum_confidence)
-    signal = decide(prediction, required, held=held)
+    signal = wanted(prediction, max(model.threshold, config.model.minimum_confidence))
     deps.metrics.observe("signal_confidence", float(signal.confidence))
-    return _one_at_a_time(signal, standing.open)
+    return signal
+
+
+def _followed(config: EngineConfig, candle: Candle, signal: Signal, standing: Standing) -> Signal:
+    """What can be done about a buy or sell from where the engine stands."""
+    held = is_held(standing.position, candle.close, config.order_notional)
+    return _one_at_a_time(possible(signal, held=held), standing.open)
 
 
 def _one_at_a_time(signal: Signal, under_way: Recommendation | None) -> Signal:

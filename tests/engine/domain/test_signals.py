@@ -16,10 +16,11 @@ from trading_engine.domain.signals import (
     Prediction,
     Signal,
     confidence_of,
-    decide,
     hold,
     is_held,
+    possible,
     recommend,
+    wanted,
 )
 
 HALF = Decimal("0.5")
@@ -42,7 +43,7 @@ def test_signal_is_the_likelier_direction_when_likely_enough(
     prediction: Prediction, held: bool, signal_type: SignalType, reason: str
 ) -> None:
     """Long or flat: buy only when flat, sell only when held, each with the reason where it holds."""
-    signal = decide(prediction, HALF, held=held)
+    signal = possible(wanted(prediction, HALF), held=held)
     assert (signal.signal_type, signal.reason) == (signal_type, reason)
 
 
@@ -56,7 +57,7 @@ def test_no_trade_when_confidence_is_below_what_is_required(
     down: float, up: float, required: Decimal, held: bool
 ) -> None:
     """Whatever the prediction, a buy or sell has at least the required confidence, and a hold a reason."""
-    signal = decide(Prediction(down, up), required, held=held)
+    signal = possible(wanted(Prediction(down, up), required), held=held)
     if signal.signal_type is SignalType.HOLD:
         assert signal.reason
     else:

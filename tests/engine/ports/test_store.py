@@ -110,7 +110,9 @@ async def test_a_promoted_model_takes_the_place_of_its_predecessor(database: Sql
     await database.run(lambda store: store.put_model(second))
     await database.run(lambda store: store.put_model(second))
     assert await database.run(lambda store: store.promoted_model("BTC/USD", "1m")) == second
+    assert await database.run(lambda store: store.promoted_model_id("BTC/USD", "1m")) == second.id
     assert await database.run(lambda store: store.promoted_model("ETH/USD", "1m")) is None
+    assert await database.run(lambda store: store.promoted_model_id("ETH/USD", "1m")) is None
 
 
 # signals and recommendations
@@ -304,7 +306,7 @@ async def test_every_forbidden_move_of_an_order_is_refused(database: SqlDatabase
 
 
 async def test_orders_are_found_by_state_and_counted_when_sent(database: SqlDatabase) -> None:
-    """Lists are oldest first; an order counts as sent from the moment it was about to go out."""
+    """Lists are oldest first; an order counts as sent from the moment it was about to go out until we say it did not."""
     put = [await put_order(database, minute) for minute in (1, 0, 2)]
     for at_ms, recommendation in ((500, put[0]), (600, put[1])):
         submitting = an_execution(recommendation.id, SUBMITTING)
@@ -317,6 +319,10 @@ async def test_orders_are_found_by_state_and_counted_when_sent(database: SqlData
     assert await database.run(lambda store: store.orders_in()) == []
     sent = [await database.run(lambda store, s=s: store.count_orders_sent(since_ms=s)) for s in (0, 501, 601)]
     assert sent == [2, 1, 0]
+
+    denied = an_execution(put[1].id, OrderState.DENIED)
+    await database.run(lambda store: store.move_order(put[1].id, SUBMITTING, denied, at_ms=700))
+    assert await database.run(lambda store: store.count_orders_sent(since_ms=0)) == 1
 
 
 # fills and positions
