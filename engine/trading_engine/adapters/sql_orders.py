@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, func, select, update
+from sqlalchemy import Row, Update, bindparam, func, select, update
 
 from trading_engine.adapters.sql_rows import SqlRows, event_row
 from trading_engine.adapters.sql_schema import order_events as events
@@ -31,6 +31,8 @@ _MOVE = (
     .values(updated_ms=bindparam("at_ms"), **{name: bindparam(f"new_{name}") for name in _FIGURES})
 )
 _MOVE_AND_SEND = _MOVE.values(sent_ms=bindparam("at_ms"))
+#: Denied is our word for "never left this process": an order halted between its commit and the wire is not sent.
+_MOVE_AND_DENY = _MOVE.values(sent_ms=None)
 _EVENTS = (
     select(events.c.seq, events.c.recommendation_id, events.c.at_ms, events.c.before, events.c.after, events.c.detail)
     .join(orders)
@@ -76,7 +78,7 @@ class SqlOrders(SqlRows):
         at_ms: int,
         detail: str = "",
     ) -> bool:
-        """Guarded move to `execution.state`; a move to submitting also sets `sent_ms`.
+        """Guarded move to `execution.state`; submitting also sets `sent_ms`, denied clears it.
 
         A state that is not terminal may also be kept, to write new figures.
 
@@ -87,9 +89,8 @@ class SqlOrders(SqlRows):
         if after not in TRANSITIONS[before] and not (after is before and TRANSITIONS[before]):
             raise ValueError(f"order of {recommendation_id}: {before} cannot become {after}")
         figures = {f"new_{name}": getattr(execution, name) for name in _FIGURES}
-        statement = _MOVE_AND_SEND if (before, after) == (OrderState.INTENT, OrderState.SUBMITTING) else _MOVE
         move = {**self._key(recommendation_id), **figures, "before": before, "at_ms": at_ms}
-        if self._connection.execute(statement, move).rowcount != 1:
+        if self._connection.execute(_move(before, after), move).rowcount != 1:
             return False
         self._put_event(events, recommendation_id, before, after, at_ms=at_ms, detail=detail)
         return True
@@ -105,6 +106,12 @@ class SqlOrders(SqlRows):
 
     def _key(self, recommendation_id: UUID) -> dict[str, Any]:
         return {"of_engine": self._engine, "of_id": recommendation_id}
+
+
+def _move(before: OrderState, after: OrderState) -> Update:
+    if after is OrderState.DENIED:
+        return _MOVE_AND_DENY
+    return _MOVE_AND_SEND if (before, after) == (OrderState.INTENT, OrderState.SUBMITTING) else _MOVE
 
 
 def _columns(row: OrderRow, engine: str) -> dict[str, Any]:
