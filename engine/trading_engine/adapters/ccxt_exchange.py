@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,6 +20,9 @@ from trading_engine.domain.orders import Fill, OrderRequest, VenueOrder
 from trading_engine.errors import ExchangeUnavailable, InvalidOrder, OutcomeUnknown
 
 PAGE: Final = 250
+#: Digits of a size in base that the venue gives in quote: what a division leaves beyond them was never traded, and
+#: would leave a grain behind when the position is sold.
+_DIVIDED: Final = Context(prec=15)
 _STATES: Final = {
     "PENDING": OrderState.ACCEPTED,
     "QUEUED": OrderState.ACCEPTED,
@@ -216,7 +219,7 @@ def _fill(row: Mapping[str, Any], symbol: str) -> Fill:
             symbol=symbol,
             side=Side(row["side"].lower()),
             price=price,
-            amount=size / price if row.get("size_in_quote") is True else size,
+            amount=_DIVIDED.divide(size, price) if row.get("size_in_quote") is True else size,
             fee=_decimal(row["commission"]),
             timestamp_ms=milliseconds(row["trade_time"]),
         )

@@ -29,6 +29,9 @@ UNDER_WAY: Final = (*UNRESOLVED, OrderState.ACCEPTED, OrderState.PARTIAL)
 SETTLE_MS: Final = 150_000
 #: Lookups in a row that must not find it, after which it counts as never arrived.
 MISSES: Final = 2
+#: Fills add up to what the venue says when they differ by less than this share of it: a size that the venue
+#: gives in quote currency is a division in base, and no order is as fine as a billionth.
+ROUNDING: Final = Decimal("1e-9")
 #: The venue's clock and ours may differ by this much.
 SKEW_MS: Final = 300_000
 
@@ -130,6 +133,7 @@ async def _looked_up(deps: Deps, row: OrderRow) -> OrderRow:
     misses = deps.memory.misses[row.recommendation_id] = deps.memory.misses.get(row.recommendation_id, 0) + 1
     if misses < MISSES or deps.clock.now_ms() - sent_ms < SETTLE_MS:
         return await _still_unknown(deps, row)
+    deps.memory.misses.pop(row.recommendation_id)
     detail = f"never arrived: not found {misses} times, the last {SETTLE_MS // 1000} s or more after it was sent"
     return await moved(deps, row, _with(row.execution, OrderState.REJECTED, detail))
 
@@ -181,7 +185,7 @@ def _state(row: OrderRow, order: VenueOrder, filled: Decimal, *, late: bool) -> 
     """State and detail; a last word waits until the fills add up to it, for positions are made of fills."""
     if not may_follow(row.state, order.state):
         return row.state, row.execution.detail
-    if not is_terminal(order.state) or filled == order.filled:
+    if not is_terminal(order.state) or abs(filled - order.filled) <= ROUNDING * order.filled:
         return order.state, ""
     if not late:
         return row.state, row.execution.detail

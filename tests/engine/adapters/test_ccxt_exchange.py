@@ -269,6 +269,16 @@ async def test_fills_oldest_first_when_sizes_are_in_quote() -> None:
     assert "order_ids=venue-1" in script.requests[0][1]
 
 
+@pytest.mark.parametrize(("size", "amount"), [("3.49231", "0.000057"), ("3.492309999999999999", "0.000057")])
+async def test_fill_is_what_was_traded_when_its_size_in_quote_is_rounded(size: str, amount: str) -> None:
+    """A division's endless digits, the venue's or ours, are not part of the amount."""
+    fill = {"order_id": "v", "trade_id": "t", "side": "BUY", "price": "61268.596491228070", "product_id": "BTC-USD"}
+    row = {**fill, "trade_time": "2023-01-18T01:37:39Z", "size": size, "size_in_quote": True, "commission": ""}
+    async with scripted((200, {"fills": [row], "cursor": ""})) as (_, client):
+        (found,) = await CcxtExchange(client).fetch_fills("v", "BTC/USD")
+    assert found.amount == Decimal(amount)
+
+
 async def test_balances_added_up_when_in_pages() -> None:
     """Free amounts of all wallets, from the v3 endpoint, page by page."""
     wallets = [

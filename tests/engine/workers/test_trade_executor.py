@@ -24,6 +24,7 @@ from trading_engine.contract.messages import (
     TradingStateChange,
     client_order_id,
 )
+from trading_engine.domain.orders import Fill
 from trading_engine.errors import ExchangeUnavailable, InsufficientFunds, StoreUnavailable
 from trading_engine.runtime.clock import SimulatedClock
 from trading_engine.workers import trade_executor
@@ -360,6 +361,24 @@ async def test_open_until_its_fills_are_there_when_the_venue_shows_them_late(des
 
     assert early.state is OrderState.ACCEPTED
     assert (await desk.order(request)).execution.filled == Decimal("0.5")
+
+
+@pytest.mark.parametrize(("factor", "state"), [("1.0000000001", OrderState.FILLED), ("0.9999", OrderState.ACCEPTED)])
+async def test_done_when_fills_miss_the_venues_word_by_a_rounding_alone(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, factor: str, state: OrderState
+) -> None:
+    """Sizes given in quote are divisions in base; what is missing beyond that is a fill that is still to come."""
+    fetch_fills = desk.venue.fetch_fills
+
+    async def divided(venue_order_id: str, symbol: str) -> list[Fill]:
+        fills = await fetch_fills(venue_order_id, symbol)
+        return [replace(fill, amount=fill.amount * Decimal(factor)) for fill in fills]
+
+    monkeypatch.setattr(desk.venue, "fetch_fills", divided)
+
+    answer = await trade_executor.handle(desk.deps, await desk.request())
+
+    assert answer.state is state
 
 
 @pytest.mark.parametrize(
