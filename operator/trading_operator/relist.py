@@ -51,6 +51,10 @@ class Deliveries:
         if self._delivered.get(ref, 0) < version:
             self._owed.setdefault(ref, (version, now))
 
+    def forgive(self, kind: Kind, listed: set[Ref]) -> None:
+        """Objects of a kind that are not listed any more are owed by nobody: they went before a watch began."""
+        self._owed = {ref: owed for ref, owed in self._owed.items() if ref.kind != kind or ref in listed}
+
     def excuse(self) -> None:
         """The API server is away: nothing can be delivered."""
         self._owed.clear()
@@ -86,7 +90,7 @@ class Relist:
             pauses = round(period / step) if await self._try_once() else 1
             for _ in range(pauses):
                 await asyncio.sleep(step if self.complete.is_set() else RETRY)
-                self._listen(deaf_after)
+                await self._listen(deaf_after)
 
     async def once(self) -> None:
         """List every kind and make the cache agree."""
@@ -124,6 +128,7 @@ class Relist:
         for ref in self._cache.refs(kind):
             if ref not in listed:
                 self._correct_deletion(ref, version)
+        self.deliveries.forgive(kind, listed)
         return version
 
     def _compare(self, kind: Kind, item: dict[str, Any], now: float) -> Ref:
@@ -143,8 +148,11 @@ class Relist:
             self._on_correction(ref.kind.name)
             self._changed(ref.kind, ghost)
 
-    def _listen(self, deaf_after: float) -> None:
-        overdue = self.deliveries.overdue(time.monotonic() - deaf_after)
-        if overdue:
+    async def _listen(self, deaf_after: float) -> None:
+        """Nobody is called deaf on the word of an old list: what is overdue must still be there in a new one."""
+        since = time.monotonic() - deaf_after
+        if not self.deliveries.overdue(since) or not await self._try_once():
+            return
+        if overdue := self.deliveries.overdue(since):
             names = ", ".join(map(str, overdue[:3]))
             raise Deaf(f"no watch delivered {len(overdue)} changes within {deaf_after:g} s, among them {names}")

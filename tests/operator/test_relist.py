@@ -189,3 +189,17 @@ def test_every_kind_has_one_place() -> None:
     assert len({kind.name for kind in WATCHED}) == len(WATCHED)
     assert BY_NAME["Deployment"].path("a", "b") == "/apis/apps/v1/namespaces/a/deployments/b"
     assert SERVICE.path() == "/api/v1/services"
+
+
+async def test_process_stays_when_what_was_listed_went_before_the_watch_began(bench: Bench) -> None:
+    """A start lists an object, its sweep deletes it, then the watch begins: nobody will ever tell of it."""
+    bench.lists.items["Service"] = [a_service(5)]
+    running = asyncio.create_task(bench.relist.run(period=10, deaf_after=0.05))
+    await asyncio.wait_for(bench.relist.complete.wait(), 1)
+    bench.lists.items["Service"] = []
+    await asyncio.sleep(0.4)
+    alive = not running.done()
+    running.cancel()
+
+    assert alive
+    assert bench.cache.get(SERVICE_REF) is None
