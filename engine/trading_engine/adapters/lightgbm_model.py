@@ -76,7 +76,9 @@ def load_model(text: str, card: str) -> LightGbmModel:
     try:
         read = ModelCard.model_validate_json(card)
     except ValidationError as error:
-        raise ModelInvalid(f"the card cannot be read: {error}") from error
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"])) or "body"
+        raise ModelInvalid(f"the card cannot be read: {field}: {first['msg']}") from error
     digest = hashlib.sha256(text.encode()).hexdigest()
     if digest != read.model_sha256:
         raise ModelInvalid(f"the card is of the model {read.model_sha256}, the file is {digest}")

@@ -82,7 +82,9 @@ def check_schema(connection: Connection) -> None:
     if inspect(connection).has_table("alembic_version"):
         revision = MigrationContext.configure(connection).get_current_revision() or revision
     if revision != newest_revision():
-        raise StoreUnavailable(f"database schema at revision {revision}, need {newest_revision()}")
+        raise StoreUnavailable(
+            f"database schema at revision {revision}, need {newest_revision()} (`trading-engine migrate` does it)"
+        )
 
 
 def collector_grants(role: str) -> list[str]:

@@ -11,13 +11,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from trading_engine.contract.workers import BY_NAME, WorkerName
 
 #: What a call for a verdict may take beyond the verdict itself, so that its deadline passes where the reason is known.
 VERDICT_MARGIN_SECONDS: Final = 10
 
+HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")]
 Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,15}/[A-Z0-9]{1,15}$")]
 
 
@@ -100,7 +101,7 @@ class ExchangeConfig(Section):
     """The exchange and how to reach it."""
 
     id: str = Field(default="coinbase", description="ccxt's id of the exchange.")
-    url: str | None = Field(default=None, description="Base URL in place of the exchange's own (a simulator).")
+    url: HttpUrl | None = Field(default=None, description="Base URL in place of the exchange's own (a simulator).")
     credentials_dir: Path | None = Field(
         default=None, description="Folder with the files `apiKey` and `secret` (a PEM key). Live only."
     )
@@ -164,8 +165,9 @@ class CallsConfig(Section):
     """How workers reach each other."""
 
     token_file: Path | None = Field(default=None, description="File with the bearer token; None only in one process.")
-    urls: dict[WorkerName, str] = Field(
-        default_factory=lambda: {name: f"http://127.0.0.1:{worker.port}" for name, worker in BY_NAME.items()}
+    urls: dict[WorkerName, HttpUrl] = Field(
+        default_factory=lambda: {name: worker.local_url for name, worker in BY_NAME.items()},
+        description="Base URL of each worker; one that is not named is on this machine, at its own port.",
     )
     timeout_seconds: int = Field(default=30, ge=1)
 
@@ -173,9 +175,9 @@ class CallsConfig(Section):
 class EngineConfig(Section):
     """Everything one engine needs to know. One file, read by all workers of the engine."""
 
-    engine: str = Field(default="default/local", description="namespace/name of the TradingEngine.")
+    engine: str = Field(default="default/local", min_length=1, description="namespace/name of the TradingEngine.")
     mode: Mode = Mode.PAPER
-    symbols: tuple[Symbol, ...] = ("BTC/USD", "ETH/USD")
+    symbols: tuple[Symbol, ...] = Field(default=("BTC/USD", "ETH/USD"), min_length=1)
     timeframe: Timeframe = Timeframe.M1
     expire_after_candles: int = Field(default=3, ge=1, description="A recommendation older than this expires.")
     exchange: ExchangeConfig = ExchangeConfig()
@@ -189,6 +191,14 @@ class EngineConfig(Section):
         default=Decimal("50"), gt=0, description="Quote amount a buy recommendation asks for, before risk."
     )
     log_levels: dict[WorkerName, LogLevel] = Field(default_factory=dict)
+
+    @field_validator("symbols")
+    @classmethod
+    def _distinct(cls, symbols: tuple[Symbol, ...]) -> tuple[Symbol, ...]:
+        """A symbol given twice would be decided and collected twice."""
+        if len(set(symbols)) < len(symbols):
+            raise ValueError("each symbol only once")
+        return symbols
 
     @property
     def call_seconds(self) -> int:

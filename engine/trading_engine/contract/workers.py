@@ -40,6 +40,11 @@ class Worker:
         return self.name.value.replace("_", "-")
 
     @property
+    def local_url(self) -> str:
+        """Where it is found when nothing else is configured: on this machine."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def field(self) -> str:
         """Its key in `TradingEngine.spec.workers`: `signalGenerator`."""
         head, *tail = self.name.value.split("_")

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import argparse
 from decimal import Decimal, InvalidOperation
+from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from trading_engine.contract.config import Symbol, Timeframe
+
+#: More rows than a person reads, and fewer than fill a machine.
+MOST: Final = 100_000
+#: As `contract.messages.TradingStateChange.why`; a test compares them.
+LONGEST_REASON: Final = 500
 
 _SYMBOL: TypeAdapter[str] = TypeAdapter(Symbol)
 
@@ -49,3 +55,22 @@ def fraction(text: str) -> float:
     if not 0 < share < 1:
         raise argparse.ArgumentTypeError(f"must be above 0 and below 1, got {text!r}")
     return share
+
+
+def count(text: str) -> int:
+    """How many, at least 1."""
+    try:
+        number = int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r}") from error
+    if not 1 <= number <= MOST:
+        raise argparse.ArgumentTypeError(f"must be 1 to {MOST}, got {text!r}")
+    return number
+
+
+def reason(text: str) -> str:
+    """Words for people, as long as the message that carries them may be."""
+    words = text.strip()
+    if not 1 <= len(words) <= LONGEST_REASON:
+        raise argparse.ArgumentTypeError(f"must have 1 to {LONGEST_REASON} characters, got {len(words)}")
+    return words

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import aiohttp
 from pydantic import BaseModel, ValidationError
 
-from trading_engine.contract.workers import WorkerName
+from trading_engine.contract.workers import BY_NAME, WorkerName
 from trading_engine.errors import ConfigError, EngineError, WorkerUnavailable
 from trading_engine.runtime import logs
 
@@ -102,13 +102,16 @@ class HttpCalls:
         session = self._session = self._session or aiohttp.ClientSession(timeout=self._timeout)
         headers = {"Authorization": f"Bearer {self._token.read()}", "Content-Type": "application/json"}
         try:
-            async with session.request(method, self._urls[worker] + path, data=body, headers=headers) as response:
+            async with session.request(method, self._url(worker) + path, data=body, headers=headers) as response:
                 answer = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise WorkerUnavailable(f"{worker}: {method} {path}: {type(error).__name__} {error}") from error
         if response.status // 100 != 2:
             raise WorkerUnavailable(f"{worker}: {method} {path}: {response.status} {_excerpt(answer)}")
         return answer
+
+    def _url(self, worker: WorkerName) -> str:
+        return self._urls.get(worker) or BY_NAME[worker].local_url
 
     async def close(self) -> None:
         """Release connections."""

@@ -11,6 +11,7 @@ import orjson
 
 from trading_engine.contract.config import EngineConfig
 from trading_engine.ports import RecommendationRow
+from trading_engine.runtime.arguments import count
 from trading_engine.runtime.config_file import add_config_argument, read_config
 
 _COLUMNS = ("created", "status", "symbol", "side", "verdict", "risk", "filled", "average", "fee", "id")
@@ -19,7 +20,7 @@ _COLUMNS = ("created", "status", "symbol", "side", "verdict", "risk", "filled", 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `recommendations`."""
     add_config_argument(parser)
-    parser.add_argument("--limit", type=int, default=20, help="how many (default %(default)s)")
+    parser.add_argument("--limit", type=count, default=20, metavar="N", help="how many (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON: a list, newest first")
 
 

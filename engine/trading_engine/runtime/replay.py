@@ -35,7 +35,7 @@ from trading_engine.domain.indicators import HISTORY
 from trading_engine.domain.market import WORST_TAKER
 from trading_engine.domain.orders import Fill
 from trading_engine.domain.portfolio import equity_curve, max_drawdown
-from trading_engine.errors import ConfigError
+from trading_engine.errors import ConfigError, ModelInvalid
 from trading_engine.ports import OrderRow, RecommendationRow, Store, StoredModel
 from trading_engine.runtime.arguments import fee_rate, fraction, symbol, timeframe
 from trading_engine.runtime.config_file import add_config_argument, read_config
@@ -126,7 +126,7 @@ def _prepared(args: argparse.Namespace) -> Replay:
     candles = read_candles(args.candles)
     config = _config(args)
     if args.model:
-        return Replay(config, _stored(*_model_files(args.model)), (), candles)
+        return Replay(config, _given_model(args.model), (), candles)
     cut = int(len(candles) * args.train_fraction)
     trained = train(candles[:cut], Task(args.symbol, args.timeframe, args.fee_rate))
     model = _stored(trained.text, trained.card.model_dump_json())
@@ -147,6 +147,13 @@ def _config(args: argparse.Namespace) -> EngineConfig:
             "llm": given.llm if args.llm else LlmConfig(),
         }
     )
+
+
+def _given_model(path: Path) -> StoredModel:
+    try:
+        return _stored(*_model_files(path))
+    except ModelInvalid as error:
+        raise ConfigError(f"--model {path}: {error}") from error
 
 
 def _model_files(path: Path) -> tuple[str, str]:

@@ -38,6 +38,20 @@ def configured_token(config: EngineConfig) -> TokenFile:
     return TokenFile(config.calls.token_file)
 
 
+def running_token(config: EngineConfig) -> TokenFile:
+    """The token of an engine that is running: the configured one, else that of the current folder.
+
+    Raises:
+        ConfigError: there is none here; a new one would open nothing.
+    """
+    if config.calls.token_file is None and not LOCAL_FILE.exists():
+        raise ConfigError(
+            f"{LOCAL_FILE}: not in this folder; allowed is the folder in which the engine runs, "
+            "or --config with its calls.token_file"
+        )
+    return local_token(config)
+
+
 def local_token(config: EngineConfig) -> TokenFile:
     """The configured token, else that of the current folder, made if it is not there yet."""
     if config.calls.token_file is not None:

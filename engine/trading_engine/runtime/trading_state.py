@@ -10,9 +10,10 @@ import socket
 from trading_engine.contract.config import EngineConfig, TradingState
 from trading_engine.contract.messages import TRADING_STATE_PATH, TradingStateChange, TradingStateReport
 from trading_engine.contract.workers import WorkerName
+from trading_engine.runtime.arguments import reason
 from trading_engine.runtime.calls import HttpCalls
 from trading_engine.runtime.config_file import add_config_argument, read_config
-from trading_engine.runtime.token import local_token
+from trading_engine.runtime.token import running_token
 
 _STATES = {"halt": TradingState.HALTED, "reduce": TradingState.REDUCING, "resume": TradingState.ACTIVE}
 
@@ -20,7 +21,9 @@ _STATES = {"halt": TradingState.HALTED, "reduce": TradingState.REDUCING, "resume
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `halt`, `reduce` and `resume`."""
     add_config_argument(parser)
-    parser.add_argument("--why", required=True, help="kept with the state, for whoever finds it later")
+    parser.add_argument(
+        "--why", required=True, type=reason, metavar="TEXT", help="kept with the state, for whoever finds it later"
+    )
     parser.set_defaults(state=_STATES[parser.prog.split()[-1]])
 
 
@@ -28,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     """Set the state; 0 once the executor has acknowledged it.
 
     Raises:
-        ConfigError: no token.
+        ConfigError: no token here.
         WorkerUnavailable: the executor did not acknowledge it.
     """
     change = TradingStateChange(state=args.state, who=_who(), why=args.why)
@@ -38,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _put(config: EngineConfig, change: TradingStateChange) -> TradingStateReport:
-    calls = HttpCalls(config.calls.urls, local_token(config), config.calls.timeout_seconds)
+    calls = HttpCalls(config.calls.urls, running_token(config), config.calls.timeout_seconds)
     try:
         body = change.model_dump_json().encode()
         answer = await calls.call(WorkerName.TRADE_EXECUTOR, "PUT", TRADING_STATE_PATH, body)

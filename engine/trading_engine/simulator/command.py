@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import time
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
@@ -28,6 +29,8 @@ from trading_engine.simulator.tape import Tape
 from trading_engine.simulator.venue import DuplicateRule, Terms, Venue
 
 SYNTHETIC_MINUTES: Final = 5760  # four days: three of history at the default share, one to come
+_LAST_PORT: Final = 65_535
+_PRODUCT: Final = re.compile(r"[A-Z0-9]{1,15}-[A-Z0-9]{1,15}")
 _LOG = logging.getLogger("trading_engine.simulator")
 
 
@@ -37,7 +40,7 @@ def _fraction(text: str) -> Decimal:
         value = Decimal(text)
     except InvalidOperation as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from error
-    if not 0 <= value < 1:
+    if not (value.is_finite() and 0 <= value < 1):
         raise argparse.ArgumentTypeError(f"must be at least 0 and below 1, got {text}")
     return value
 
@@ -46,9 +49,19 @@ def _balance(text: str) -> tuple[str, Decimal]:
     """`USD=10000`."""
     currency, _, amount = text.partition("=")
     try:
-        return currency, Decimal(amount)
+        value = Decimal(amount)
     except InvalidOperation as error:
         raise argparse.ArgumentTypeError(f"must look like USD=10000, got {text!r}") from error
+    if not (value.is_finite() and value >= 0):
+        raise argparse.ArgumentTypeError(f"must not be below 0, as USD=10000, got {text!r}")
+    return currency, value
+
+
+def _port(text: str) -> int:
+    """A port to listen on; 0 is any free one."""
+    if not (text.isascii() and text.isdigit() and int(text) <= _LAST_PORT):
+        raise argparse.ArgumentTypeError(f"must be 0 to {_LAST_PORT}, got {text!r}")
+    return int(text)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_terms(parser.add_argument_group("terms of the venue"))
     server = parser.add_argument_group("server")
     server.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
-    server.add_argument("--port", type=int, default=8080, help="port to listen on (default %(default)s)")
+    server.add_argument("--port", type=_port, default=8080, help="port to listen on (default %(default)s)")
     server.add_argument(
         "--state",
         type=Path,
@@ -95,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit status.
 
     Raises:
-        ConfigError: an argument is wrong.
+        ConfigError: an argument is wrong, or nobody can listen there.
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")  # kept, where one is set up already
     exchange = build(args, clock(args.speed, simulated=args.simulated_clock))
@@ -103,7 +116,10 @@ def run(args: argparse.Namespace) -> int:
         source = "SYNTHETIC candles, made up" if item.synthetic else "recorded candles, shifted to end now"
         _LOG.info("serving %s: %s", name, source)
     _LOG.info("simulated exchange on http://%s:%s", args.host, args.port)
-    web.run_app(application(exchange), host=args.host, port=args.port, print=None, access_log=None)
+    try:
+        web.run_app(application(exchange), host=args.host, port=args.port, print=None, access_log=None)
+    except OSError as error:
+        raise ConfigError(f"--host {args.host} --port {args.port}: cannot listen there: {error.strerror}") from error
     return 0
 
 
@@ -142,8 +158,15 @@ def build(args: argparse.Namespace, now_ms: Callable[[], int]) -> Exchange:
     state.restore(venue, saved)
     exchange = Exchange(venue, anchor, args.state)
     if args.state is not None:
-        state.save(args.state, venue, anchor)
+        _save_first(args.state, venue, anchor)
     return exchange
+
+
+def _save_first(path: Path, venue: Venue, anchor: int) -> None:
+    try:
+        state.save(path, venue, anchor)
+    except OSError as error:
+        raise ConfigError(f"--state {path}: cannot be written: {error.strerror}") from error
 
 
 def _pair(product: str) -> tuple[str, str]:
@@ -170,7 +193,7 @@ def _recordings(args: argparse.Namespace) -> dict[str, tuple[list[Bar], bool]]:
         if product in found:
             raise ConfigError(f"--synthetic {symbol}: {product} was given twice, or has recorded candles")
         found[product] = (synthetic_bars(product, args.seed, SYNTHETIC_MINUTES), True)
-    wrong = [name for name in found if len(name.split("-")) != 2]
+    wrong = [name for name in found if not _PRODUCT.fullmatch(name)]
     if wrong or not found:
         raise ConfigError(f"--candles or --synthetic: needs symbols like BTC/USD, got {wrong or 'none'}")
     return found

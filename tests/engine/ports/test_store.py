@@ -306,7 +306,7 @@ async def test_every_forbidden_move_of_an_order_is_refused(database: SqlDatabase
 
 
 async def test_orders_are_found_by_state_and_counted_when_sent(database: SqlDatabase) -> None:
-    """Lists are oldest first; an order counts as sent from the moment it was about to go out until we say it did not."""
+    """Lists are oldest first; an order counts as sent from when it is about to go out until denied."""
     put = [await put_order(database, minute) for minute in (1, 0, 2)]
     for at_ms, recommendation in ((500, put[0]), (600, put[1])):
         submitting = an_execution(recommendation.id, SUBMITTING)
