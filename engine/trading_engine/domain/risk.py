@@ -44,7 +44,7 @@ class RiskInput:
     quote: Quote | None
     position: Decimal  # base amount held
     committed: Decimal  # cost of approved buys of this symbol that have not ended, this one not counted
-    orders_last_minute: int
+    orders_last_minute: int  # sent, or approved and still to be sent
     daily_pnl: Decimal  # below 0 is a loss
     unknown_orders: int  # orders of this symbol whose outcome nobody knows
 

@@ -6,9 +6,11 @@ refusal too.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from uuid import UUID
 
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -38,6 +40,17 @@ MOST_OPEN = 1000
 log = structlog.get_logger()
 
 
+@dataclass
+class Memory:
+    """What the store does not show yet: approvals that trade_orchestrator is about to write down.
+
+    Assessments take turns, so that of those asked for at once each sees the ones approved before it.
+    """
+
+    approved: set[UUID] = field(default_factory=set)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
 @dataclass(frozen=True)
 class Deps:
     """Limits and ports."""
@@ -47,6 +60,7 @@ class Deps:
     market_data: MarketData
     clock: Clock
     metrics: Metrics
+    memory: Memory = field(default_factory=Memory)
 
 
 async def handle(deps: Deps, request: AssessmentRequest) -> Assessment:
@@ -59,10 +73,18 @@ async def handle(deps: Deps, request: AssessmentRequest) -> Assessment:
     wanted = request.recommendation
     with bound_contextvars(recommendation_id=str(wanted.id)):
         quote = await _quote(deps, wanted.symbol)
-        now = deps.clock.now_ms()
-        assessment = assess(await deps.database.run(lambda store: _input(deps.limits, store, wanted, quote, now)))
+        assessment = await _assessed(deps, wanted, quote)
         deps.metrics.observe("risk_assessment_time_seconds", time.perf_counter() - started)
         _tell(deps, assessment)
+    return assessment
+
+
+async def _assessed(deps: Deps, wanted: Recommendation, quote: Quote | None) -> Assessment:
+    approved, now = deps.memory.approved, deps.clock.now_ms()
+    async with deps.memory.turn:
+        assessment = assess(await deps.database.run(lambda store: _input(deps, store, wanted, quote, now)))
+        if assessment.decision is RiskDecision.APPROVED:
+            approved.add(wanted.id)
     return assessment
 
 
@@ -74,31 +96,44 @@ async def _quote(deps: Deps, symbol: str) -> Quote | None:
         return None
 
 
-def _input(limits: RiskConfig, store: Store, wanted: Recommendation, quote: Quote | None, now_ms: int) -> RiskInput:
+def _input(deps: Deps, store: Store, wanted: Recommendation, quote: Quote | None, now_ms: int) -> RiskInput:
+    others = _others_approved(store, wanted, deps.memory.approved)
     position = store.positions().get(wanted.symbol)
     unknown = store.orders_in(OrderState.UNKNOWN)
     return RiskInput(
         recommendation=wanted,
-        limits=limits,
+        limits=deps.limits,
         trading_state=store.trading_state().state,
         now_ms=now_ms,
         quote=quote,
         position=position.amount if position else ZERO,
-        committed=_committed(store, wanted),
-        orders_last_minute=store.count_orders_sent(since_ms=now_ms - MINUTE_MS),
+        committed=_committed(others, wanted.symbol),
+        orders_last_minute=store.count_orders_sent(since_ms=now_ms - MINUTE_MS) + _to_be_sent(store, others),
         daily_pnl=daily_pnl(store.fills(), _prices(store, wanted, quote), now_ms),
         unknown_orders=sum(row.request.symbol == wanted.symbol for row in unknown),
     )
 
 
-def _committed(store: Store, wanted: Recommendation) -> Decimal:
-    others = [
+def _others_approved(store: Store, wanted: Recommendation, approved: set[UUID]) -> list[Recommendation]:
+    """Other recommendations that were approved and have not ended; `approved` is left with those alone."""
+    rows = store.open_recommendations(limit=MOST_OPEN)
+    approved &= {row.recommendation.id for row in rows} - {wanted.id}
+    return [
         row.recommendation
-        for row in store.open_recommendations(limit=MOST_OPEN)
-        if row.status in COMMITTED and row.recommendation.id != wanted.id
+        for row in rows
+        if row.recommendation.id in approved or (row.status in COMMITTED and row.recommendation.id != wanted.id)
     ]
-    buys = [other for other in others if other.symbol == wanted.symbol and other.side is Side.BUY]
+
+
+def _committed(others: list[Recommendation], symbol: str) -> Decimal:
+    buys = [other for other in others if other.symbol == symbol and other.side is Side.BUY]
     return sum((buy.notional or ZERO for buy in buys), ZERO)
+
+
+def _to_be_sent(store: Store, others: list[Recommendation]) -> int:
+    """How many of them will be an order at the venue and are not yet."""
+    orders = [store.order(other.id) for other in others]
+    return sum(order is None or order.state is OrderState.INTENT for order in orders)
 
 
 def _prices(store: Store, wanted: Recommendation, quote: Quote | None) -> dict[str, Decimal]:

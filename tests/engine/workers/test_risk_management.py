@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -103,6 +105,29 @@ async def test_refused_when_position_and_buys_under_way_fill_the_limit(desk: Des
 
     assert before.reason is RiskReason.NONE
     assert after.reason is RiskReason.POSITION_NOTIONAL
+
+
+async def test_one_approved_when_many_are_asked_at_once_and_one_order_a_minute_is_allowed(desk: Desk) -> None:
+    """Approved orders that are still to be sent count: the limit holds for a burst, too."""
+    desk.deps = replace(desk.deps, limits=RiskConfig(max_orders_per_minute=1))
+    symbols = ("BTC/USD", "ETH/USD", "SOL/USD", "LTC/USD")
+    desk.market.candles.update({symbol: [a_candle(1, "100.00")] for symbol in symbols})
+    wishes = [a_recommendation(symbol=symbol) for symbol in symbols]
+
+    def validated(store: Store) -> None:
+        for wish in wishes:
+            store.put_signal(a_signal(symbol=wish.symbol), wish)
+            store.move_recommendation(wish.id, S.PENDING, S.VALIDATED, at_ms=1)
+
+    await desk.database.run(validated)
+    answers = await asyncio.gather(*(desk.assess(symbol=symbol) for symbol in symbols))
+    again = await desk.assess(symbol=symbols[0])
+    first = wishes[0].id
+    await desk.database.run(lambda store: store.move_recommendation(first, S.VALIDATED, S.EXPIRED, at_ms=1))
+    later = await desk.assess(symbol=symbols[1])
+
+    assert [answer.reason for answer in answers] == [RiskReason.NONE, *[RiskReason.ORDERS_PER_MINUTE] * 3]
+    assert again.decision is later.decision is RiskDecision.APPROVED
 
 
 async def test_refused_when_the_open_loss_of_today_reached_the_limit(desk: Desk) -> None:
