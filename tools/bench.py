@@ -6,6 +6,7 @@ Absolute figures hold for one machine at one hour; the ratios carry. Nothing her
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import platform
 import random
@@ -18,14 +19,17 @@ from decimal import Decimal
 from itertools import count
 from pathlib import Path
 
+import structlog
+
 from tests.builders import ENGINE, a_recommendation, a_signal, an_intent
 from trading_engine.adapters.lightgbm_model import load_model
 from trading_engine.adapters.sql_database import SqlDatabase
 from trading_engine.adapters.sql_migrate import migrate
 from trading_engine.contract.config import DatabaseConfig, EngineConfig, PaperConfig, Timeframe
+from trading_engine.contract.messages import Recommendation
 from trading_engine.domain.candle import Candle
 from trading_engine.domain.indicators import Indicators, batch
-from trading_engine.ports import StoredModel
+from trading_engine.ports import Store, StoredModel
 from trading_engine.runtime.replay import ENGINE as REPLAY_ENGINE
 from trading_engine.runtime.replay import MEMORY, Replay, replay
 from trading_engine.training.train import Task, train
@@ -42,8 +46,8 @@ def walk(length: int, seed: int = 7) -> list[Candle]:
     for minute in range(length):
         opened, cents = cents, max(1_000, cents + random.randint(-900, 900))
         high, low = max(opened, cents) + random.randint(0, 300), min(opened, cents) - random.randint(0, 300)
-        prices = (Decimal(figure).scaleb(-2) for figure in (opened, high, low, cents))
-        made.append(Candle(minute * MINUTE_MS, *prices, Decimal(random.randint(1, 9))))
+        o, h, low_, c = (Decimal(figure).scaleb(-2) for figure in (opened, high, low, cents))
+        made.append(Candle(minute * MINUTE_MS, o, h, low_, c, Decimal(random.randint(1, 9))))
     return made
 
 
@@ -61,13 +65,18 @@ def intents(database: SqlDatabase, minutes: count[int]) -> float:
     """Microseconds from an order intent to its committed row and event, one by one."""
     rows = [a_recommendation(next(minutes)) for _ in range(200)]
 
+    def born(row: Recommendation) -> Callable[[Store], bool]:
+        return lambda store: store.put_signal(a_signal(row.candle_open_ms // MINUTE_MS), row)
+
+    def intended(row: Recommendation) -> Callable[[Store], bool]:
+        return lambda store: store.put_intent(an_intent(row))
+
     async def put() -> float:
         for row in rows:
-            signal = a_signal(row.candle_open_ms // MINUTE_MS)
-            await database.run(lambda store, signal=signal, row=row: store.put_signal(signal, row))
+            await database.run(born(row))
         started = time.perf_counter()
         for row in rows:
-            await database.run(lambda store, row=row: store.put_intent(an_intent(row)))
+            await database.run(intended(row))
         return (time.perf_counter() - started) / len(rows) * 1e6
 
     return asyncio.run(put())
@@ -128,6 +137,7 @@ def replay_task(candles: Sequence[Candle]) -> Replay:
 
 def main() -> int:
     """Print the table."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     print(f"Python {platform.python_version()}, {os.cpu_count()} processors, "
           f"load before the start {os.getloadavg()[0]:.1f}, {ROUNDS} rounds, medians")  # fmt: skip
     print(f"{'ours':36} {'':10} {'unit':7} {'measured beside it':32} {'':12}   ratio (spread)")

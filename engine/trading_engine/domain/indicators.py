@@ -5,8 +5,9 @@ versions answer with wrong figures) give to the bit what its array functions giv
 of scale (returns, ratios to the close, bounded oscillators), so a model carries over price levels.
 Floats are fine here: features are never money.
 
-A feature is NaN until its indicator is warm (relative volume also while nothing is traded at all). Time is part of the data: at a hole in the candles
-everything starts anew, for an average over a hole is an average of something else.
+A feature is NaN until its indicator is warm (relative volume also while nothing is traded at all). Time is
+part of the data: at a hole in the candles everything starts anew, for an average over a hole is an
+average of something else.
 """
 
 from __future__ import annotations
