@@ -7,18 +7,16 @@ from collections.abc import Sequence
 from sqlalchemy import bindparam, func, select
 
 from trading_engine.adapters import sql_schema as schema
+from trading_engine.adapters.sql_prepared import Prepared
 from trading_engine.adapters.sql_rows import SqlRows
 from trading_engine.domain.candle import Candle
 
 _CANDLES = schema.candles
 _FIELDS = ("open_ms", "open", "high", "low", "close", "volume")
 _OF_MARKET = (_CANDLES.c.symbol == bindparam("symbol")) & (_CANDLES.c.timeframe == bindparam("timeframe"))
-_SINCE = (
-    select(*(_CANDLES.c[name] for name in _FIELDS))
-    .where(_OF_MARKET, _CANDLES.c.open_ms >= bindparam("since_ms"))
-    .order_by(_CANDLES.c.open_ms)
-)
-_NEWEST = _SINCE.order_by(None).order_by(_CANDLES.c.open_ms.desc()).limit(bindparam("rows"))
+_FROM = select(*(_CANDLES.c[name] for name in _FIELDS)).where(_OF_MARKET, _CANDLES.c.open_ms >= bindparam("since_ms"))
+_SINCE = Prepared(_FROM.order_by(_CANDLES.c.open_ms))
+_NEWEST = Prepared(_FROM.order_by(_CANDLES.c.open_ms.desc()).limit(bindparam("rows")))
 _LAST = select(func.max(_CANDLES.c.open_ms)).where(_OF_MARKET)
 
 
@@ -37,8 +35,8 @@ class SqlCandles(SqlRows):
         """Candles with open at or after `since_ms`, oldest first; with `limit`, the NEWEST that many."""
         market = {"symbol": symbol, "timeframe": timeframe, "since_ms": since_ms}
         if limit is None:
-            return [Candle(*row) for row in self._connection.execute(_SINCE, market)]
-        newest = self._connection.execute(_NEWEST, {**market, "rows": limit}).all()
+            return [Candle(*row) for row in _SINCE.rows(self._connection, market)]
+        newest = _NEWEST.rows(self._connection, {**market, "rows": limit})
         return [Candle(*row) for row in reversed(newest)]
 
     def last_candle_open_ms(self, symbol: str, timeframe: str) -> int | None:

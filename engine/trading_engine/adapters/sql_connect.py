@@ -6,7 +6,6 @@ next connection, and none is ever part of a message.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,7 +101,8 @@ def sql_engine(config: DatabaseConfig) -> Engine:
 
 def _sqlite_engine(url: URL) -> Engine:
     memory: dict[str, Any] = {"poolclass": StaticPool} if is_memory(url) else {"pool_size": 1, "max_overflow": 0}
-    engine = create_engine(url, connect_args={"check_same_thread": False}, **memory)
+    # Named parameters, as PostgreSQL's driver takes them too: one form of a statement's values for both.
+    engine = create_engine(url, connect_args={"check_same_thread": False}, paramstyle="named", **memory)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, _record: object) -> None:
@@ -145,10 +145,11 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def _unavailable(engine: Engine) -> Iterator[None]:
-    """Turn the driver's errors of transport into ours."""
+    """Turn errors of transport into ours, the driver's own (`sql_prepared`) and SQLAlchemy's alike."""
+    driver: Any = engine.dialect.loaded_dbapi
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout, sqlite3.OperationalError) as error:
+    except (OperationalError, InterfaceError, PoolTimeout, driver.OperationalError, driver.InterfaceError) as error:
         raise StoreUnavailable(f"{engine.url.render_as_string(hide_password=True)}: {_reason(error)}") from error
     except DBAPIError as error:
         if not error.connection_invalidated:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, bindparam, func, select, update
 
+from trading_engine.adapters.sql_prepared import Prepared
 from trading_engine.adapters.sql_rows import SqlRows
 from trading_engine.adapters.sql_schema import fills, positions
 from trading_engine.domain.orders import Fill
@@ -25,17 +26,18 @@ def _in_order(query: Select[Any]) -> Select[Any]:
 
 
 _FILLS = select(*(fills.c[name] for name in _FILL)).where(_OURS)
-_SINCE = _in_order(_FILLS.where(fills.c.timestamp_ms >= bindparam("since_ms")))
+_SINCE = Prepared(_in_order(_FILLS.where(fills.c.timestamp_ms >= bindparam("since_ms"))))
 _OF_SYMBOL = _in_order(_FILLS.where(fills.c.symbol == bindparam("of_symbol")))
 _NEWEST_MS = select(func.max(fills.c.timestamp_ms)).where(_OURS, fills.c.symbol == bindparam("of_symbol"))
-_POSITIONS = (
+_ALL_POSITIONS = (
     select(*(positions.c[name] for name in _POSITION))
     .where(positions.c.engine == bindparam("of_engine"))
     .order_by(positions.c.symbol)
 )
+_POSITIONS = Prepared(_ALL_POSITIONS)
 # The lock keeps two writers (an executor that is being replaced) from folding over each other.
-_LOCKED = _POSITIONS.where(positions.c.symbol == bindparam("of_symbol")).with_for_update()
-_KEEP = (
+_LOCKED = Prepared(_ALL_POSITIONS.where(positions.c.symbol == bindparam("of_symbol")).with_for_update())
+_KEEP = Prepared(
     update(positions)
     .where(positions.c.engine == bindparam("of_engine"), positions.c.symbol == bindparam("of_symbol"))
     .values(**{name: bindparam(f"new_{name}") for name in _POSITION[1:]})
@@ -51,13 +53,13 @@ class SqlFills(SqlRows):
 
     def fills(self, *, since_ms: int = 0) -> list[Fill]:
         """Fills of this engine, oldest first."""
-        rows = self._connection.execute(_SINCE, {"of_engine": self._engine, "since_ms": since_ms})
+        rows = _SINCE.rows(self._connection, {"of_engine": self._engine, "since_ms": since_ms})
         return [Fill(*row) for row in rows]
 
     def positions(self) -> dict[str, Position]:
         """Position per symbol, from fills."""
-        rows = self._connection.execute(_POSITIONS, {"of_engine": self._engine})
-        return {row.symbol: Position(*row) for row in rows}
+        found = [Position(*row) for row in _POSITIONS.rows(self._connection, {"of_engine": self._engine})]
+        return {position.symbol: position for position in found}
 
     def _put_fill(self, recommendation_id: UUID, fill: Fill) -> int:
         position = self._lock_position(fill.symbol)
@@ -71,11 +73,11 @@ class SqlFills(SqlRows):
         return 1
 
     def _lock_position(self, symbol: str) -> Position:
-        row = self._connection.execute(_LOCKED, self._of(symbol)).one_or_none()
-        if row is None:
+        rows = _LOCKED.rows(self._connection, self._of(symbol))
+        if not rows:
             self._insert_new(positions, {**asdict(flat(symbol)), "engine": self._engine})
-            row = self._connection.execute(_LOCKED, self._of(symbol)).one()
-        return Position(*row)
+            rows = _LOCKED.rows(self._connection, self._of(symbol))
+        return Position(*rows[0])
 
     def _fold(self, symbol: str) -> Position:
         """All over again: a fill that comes late belongs before others, and average cost depends on order."""
@@ -84,7 +86,7 @@ class SqlFills(SqlRows):
 
     def _keep(self, position: Position) -> None:
         figures = {f"new_{name}": getattr(position, name) for name in _POSITION[1:]}
-        self._connection.execute(_KEEP, {**self._of(position.symbol), **figures})
+        _KEEP.write(self._connection, {**self._of(position.symbol), **figures})
 
     def _of(self, symbol: str) -> dict[str, str]:
         return {"of_engine": self._engine, "of_symbol": symbol}

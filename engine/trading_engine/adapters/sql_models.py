@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from sqlalchemy import bindparam, select, update
 
+from trading_engine.adapters.sql_prepared import Prepared
 from trading_engine.adapters.sql_rows import SqlRows
 from trading_engine.adapters.sql_schema import models
 from trading_engine.ports import StoredModel
@@ -17,7 +18,7 @@ _OF_MARKET = (
     & (models.c.timeframe == bindparam("of_timeframe"))
 )
 _PROMOTED = select(*(models.c[name] for name in _FIELDS)).where(_OF_MARKET, models.c.promoted)
-_PROMOTED_ID = select(models.c.id).where(_OF_MARKET, models.c.promoted)
+_PROMOTED_ID = Prepared(select(models.c.id).where(_OF_MARKET, models.c.promoted))
 _DEMOTE = update(models).where(_OF_MARKET, models.c.promoted).values(promoted=False)
 _PROMOTE = (
     update(models).where(_OF_MARKET, models.c.id == bindparam("of_id")).values(promoted=True, reason=bindparam("why"))
@@ -42,7 +43,8 @@ class SqlModels(SqlRows):
 
     def promoted_model_id(self, symbol: str, timeframe: str) -> str | None:
         """Its id alone: the row is large."""
-        return self._connection.execute(_PROMOTED_ID, self._market(symbol, timeframe)).scalar()
+        rows = _PROMOTED_ID.rows(self._connection, self._market(symbol, timeframe))
+        return rows[0][0] if rows else None
 
     def _market(self, symbol: str, timeframe: str) -> dict[str, str]:
         return {"of_engine": self._engine, "of_symbol": symbol, "of_timeframe": timeframe}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Row, bindparam, func, insert, select, update
 
+from trading_engine.adapters.sql_prepared import Prepared
 from trading_engine.adapters.sql_rows import SqlRows, event_row
 from trading_engine.adapters.sql_schema import recommendation_events as events
 from trading_engine.adapters.sql_schema import recommendations, signals
@@ -21,6 +22,7 @@ from trading_engine.contract.messages import (
 )
 from trading_engine.ports import EventRow, RecommendationRow, SignalRow
 
+_SIGNAL: Final = tuple(field.name for field in fields(SignalRow))
 _OPEN: Final = [status for status in RecommendationStatus if status not in TERMINAL]
 _RESULTS: Final[dict[type[Validation | Assessment | Execution], str]] = {
     Validation: "validation",
@@ -33,7 +35,7 @@ _LAST_SIGNAL = select(func.max(signals.c.candle_open_ms)).where(
     signals.c.symbol == bindparam("symbol"),
     signals.c.timeframe == bindparam("timeframe"),
 )
-_PUT = insert(recommendations)
+_PUT = Prepared(insert(recommendations).inline())
 _BY_ID = select(recommendations).where(_OURS, recommendations.c.id == bindparam("of_id"))
 _NEWEST = (
     select(recommendations)
@@ -50,12 +52,14 @@ _OLDEST_OPEN = (
 )
 _COUNT = select(func.count()).select_from(recommendations).where(*_IN_STATUS)
 _MOVE = {
-    column: update(recommendations)
-    .where(_OURS, recommendations.c.id == bindparam("of_id"), recommendations.c.status == bindparam("before"))
-    .values(
-        status=bindparam("after"),
-        updated_ms=bindparam("at_ms"),
-        **({column: bindparam("result")} if column else {}),
+    column: Prepared(
+        update(recommendations)
+        .where(_OURS, recommendations.c.id == bindparam("of_id"), recommendations.c.status == bindparam("before"))
+        .values(
+            status=bindparam("after"),
+            updated_ms=bindparam("at_ms"),
+            **({column: bindparam("result")} if column else {}),
+        )
     )
     for column in (None, *_RESULTS.values())
 }
@@ -77,7 +81,7 @@ class SqlRecommendations(SqlRows):
 
     def put_signal(self, signal: SignalRow, recommendation: Recommendation | None) -> bool:
         """Insert both, or nothing when that candle was decided already (False)."""
-        if not self._insert_new(signals, {**asdict(signal), "engine": self._engine}):
+        if not self._insert_new(signals, {**{name: getattr(signal, name) for name in _SIGNAL}, "engine": self._engine}):
             return False
         if recommendation is not None:
             self._put_recommendation(recommendation)
@@ -87,7 +91,7 @@ class SqlRecommendations(SqlRows):
         born = RecommendationStatus.PENDING
         at_ms = recommendation.created_ms
         row = {**dict(recommendation), "engine": self._engine, "status": born, "updated_ms": at_ms}
-        self._connection.execute(_PUT, row)
+        _PUT.write(self._connection, row)
         self._put_event(events, recommendation.id, "", born, at_ms=at_ms, detail="")
 
     def recommendation(self, recommendation_id: UUID) -> RecommendationRow | None:
@@ -133,7 +137,7 @@ class SqlRecommendations(SqlRows):
         if result is not None:
             column = _RESULTS[type(result)]
             move["result"] = result.model_dump_json()
-        if self._connection.execute(_MOVE[column], move).rowcount != 1:
+        if _MOVE[column].write(self._connection, move) != 1:
             return False
         self._put_event(events, recommendation_id, before, after, at_ms=at_ms, detail=detail)
         return True

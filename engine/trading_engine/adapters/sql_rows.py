@@ -7,9 +7,10 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Insert, Row, Table, insert
+from sqlalchemy import Connection, Row, Table, insert
 from sqlalchemy.dialects import postgresql, sqlite
 
+from trading_engine.adapters.sql_prepared import Prepared
 from trading_engine.ports import EventRow
 
 
@@ -27,28 +28,27 @@ class SqlRows:
         collide on another.
         """
         statement = _insert_or_nothing(self._connection.dialect.name, table)
-        return self._connection.execute(statement, rows).rowcount
+        if isinstance(rows, dict):
+            return statement.write(self._connection, rows)
+        return statement.write_all(self._connection, rows)
 
     def _put_event(
         self, journal: Table, subject: UUID, before: str, after: StrEnum, *, at_ms: int, detail: str
     ) -> None:
         """One line of an append-only journal; `before` is empty at birth."""
         event = {"recommendation_id": subject, "before": str(before), "after": after, "at_ms": at_ms, "detail": detail}
-        self._connection.execute(_insert(journal), event)
+        _insert(journal).write(self._connection, event)
 
 
 @cache
-def _insert(table: Table) -> Insert:
-    return insert(table)
+def _insert(table: Table) -> Prepared:
+    return Prepared(insert(table).inline())
 
 
 @cache
-def _insert_or_nothing(dialect: str, table: Table) -> Insert:
-    if dialect == "postgresql":
-        statement: Insert = postgresql.insert(table).on_conflict_do_nothing()
-    else:
-        statement = sqlite.insert(table).on_conflict_do_nothing()
-    return statement.execution_options(preserve_rowcount=True)
+def _insert_or_nothing(dialect: str, table: Table) -> Prepared:
+    insert_into = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return Prepared(insert_into(table).on_conflict_do_nothing().inline())
 
 
 def event_row(row: Row[Any, Any, Any, Any, Any, Any]) -> EventRow:

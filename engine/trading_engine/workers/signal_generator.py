@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Final, TypeVar
 
 import numpy as np
@@ -70,14 +71,6 @@ class Deps:
     metrics: Metrics
     load_model: Callable[[str, str], Model]
     memory: Memory = field(default_factory=Memory)
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Where the engine stands in a symbol: what it holds, and its recommendation that has not ended."""
-
-    position: Decimal
-    open: Recommendation | None
 
 
 async def step(deps: Deps) -> None:
@@ -142,8 +135,8 @@ async def _decide_newest(deps: Deps, symbol: str) -> None:
     candle, features = watched.newest
     signal, position = _wanted(deps, watched), NOTHING
     if signal.signal_type is not SignalType.HOLD:
-        standing = await _run(deps, lambda store: _standing(store, symbol))
-        signal, position = _followed(deps.config, candle, signal, standing), standing.position
+        follow = partial(_followed, config=deps.config, symbol=symbol, candle=candle, signal=signal)
+        signal, position = await _run(deps, follow)
     model_id = watched.model.id if watched.model else ""
     now = deps.clock.now_ms()
     recommendation = recommend(deps.config, Decided(symbol, candle, signal, model_id, position), now)
@@ -179,13 +172,6 @@ async def _feed(deps: Deps, symbol: str, watched: Watched) -> None:
         watched.newest = candle, watched.indicators.update(candle)
 
 
-def _standing(store: Store, symbol: str) -> Standing:
-    position = store.positions().get(symbol)
-    rows = store.open_recommendations(limit=MOST_OPEN)
-    open_ones = [row.recommendation for row in rows if row.recommendation.symbol == symbol]
-    return Standing(position.amount if position else NOTHING, open_ones[-1] if open_ones else None)
-
-
 def _wanted(deps: Deps, watched: Watched) -> Signal:
     """What the model wants of the newest candle, wherever the engine stands: most candles end here, as a hold."""
     config, model = deps.config, watched.model
@@ -206,15 +192,26 @@ def _wanted(deps: Deps, watched: Watched) -> Signal:
     return signal
 
 
-def _followed(config: EngineConfig, candle: Candle, signal: Signal, standing: Standing) -> Signal:
-    """What can be done about a buy or sell from where the engine stands."""
-    held = is_held(standing.position, candle.close, config.order_notional)
-    return _one_at_a_time(possible(signal, held=held), standing.open)
+def _followed(
+    store: Store, config: EngineConfig, symbol: str, candle: Candle, signal: Signal
+) -> tuple[Signal, Decimal]:
+    """What can be done about a buy or sell from where the engine stands, and what it holds."""
+    held = store.positions().get(symbol)
+    position = held.amount if held else NOTHING
+    signal = possible(signal, held=is_held(position, candle.close, config.order_notional))
+    if signal.signal_type is SignalType.HOLD:
+        return signal, position
+    return _one_at_a_time(signal, _under_way(store, symbol)), position
+
+
+def _under_way(store: Store, symbol: str) -> Recommendation | None:
+    rows = store.open_recommendations(limit=MOST_OPEN)
+    return next((row.recommendation for row in reversed(rows) if row.recommendation.symbol == symbol), None)
 
 
 def _one_at_a_time(signal: Signal, under_way: Recommendation | None) -> Signal:
     """Hold while an earlier recommendation of the symbol has not ended: its position is not known yet."""
-    if under_way is None or signal.signal_type is SignalType.HOLD:
+    if under_way is None:
         return signal
     buying = under_way.side is Side.BUY
     return hold(HoldReason.ALREADY_HELD if buying else HoldReason.NOTHING_TO_SELL, signal.confidence)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -250,7 +252,7 @@ async def test_put_intent_refuses_a_client_order_id_of_another_recommendation(da
 
 async def test_an_order_without_its_recommendation_is_refused(database: SqlDatabase) -> None:
     """An intent for a recommendation that this database does not hold never becomes a row."""
-    with pytest.raises(DBAPIError, match=r"(?i)foreign key"):
+    with pytest.raises((sqlite3.IntegrityError, psycopg.IntegrityError), match=r"(?i)foreign key"):
         await database.run(lambda store: store.put_intent(an_intent(a_recommendation())))
 
 
