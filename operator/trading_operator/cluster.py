@@ -7,6 +7,7 @@ answer to each write goes into the cache, so the next reconcile sees it without 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -33,9 +34,10 @@ WORKLOADS: Final = frozenset({"Deployment", "StatefulSet", "Job"})
 class Cluster:
     """Reads from the cache, writes through the connection."""
 
-    def __init__(self, connection: Connection, cache: Cache) -> None:
+    def __init__(self, connection: Connection, cache: Cache, collectors_namespace: str) -> None:
         self._connection = connection
         self._cache = cache
+        self._collectors_namespace = collectors_namespace
 
     def get(self, ref: Ref) -> Manifest | None:
         """An object as last seen, or None."""
@@ -49,11 +51,22 @@ class Cluster:
         """What there is of an engine. Generated Secrets that the cache lacks are looked up, never assumed absent."""
         generated = (names.token_secret(engine), names.database_secret(engine))
         await asyncio.gather(*(self._look_up_unseen(Ref(SECRET, engine.namespace, name)) for name in generated))
-        found = self._cache.owned((engine.namespace, engine.name))
-        return Observed(
+        user_secrets = await self._secrets(engine.namespace, referenced_secrets(engine))
+        return self.refreshed(engine, Observed(user_secrets=user_secrets))
+
+    def refreshed(self, engine: TradingEngine, before: Observed) -> Observed:
+        """The same, with the engine's objects and pods as the cache has them now."""
+        places = (engine.namespace, self._collectors_namespace)
+        found: list[Manifest] = []
+        strays: list[Manifest] = []
+        # Anybody may put an engine's mark on an object of his own: elsewhere it says nothing about the engine.
+        for each in self._cache.owned((engine.namespace, engine.name)):
+            (found if each["metadata"]["namespace"] in places else strays).append(each)
+        return dataclasses.replace(
+            before,
             objects=tuple(each for each in found if each["kind"] != POD.name and is_ours(each)),
             pods=tuple(each for each in found if each["kind"] == POD.name),
-            user_secrets=await self._secrets(engine.namespace, referenced_secrets(engine)),
+            strays=tuple(each for each in strays if each["kind"] != POD.name and is_ours(each)),
         )
 
     async def execute(self, plan: Plan, observed: Observed) -> tuple[str, ...]:

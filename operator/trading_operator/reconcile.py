@@ -88,7 +88,7 @@ class Reconciler:
         planned = self._plan(engine, observed)
         refused = () if engine.spec.suspend else await self._cluster.execute(planned, observed)
         observed = dataclasses.replace(
-            await self._cluster.gather(engine),
+            self._cluster.refreshed(engine, observed),
             trading=trading.report,
             trading_problem=trading.problem,
             refused=refused,
@@ -104,7 +104,8 @@ class Reconciler:
     def _plan(self, engine: TradingEngine, observed: Observed) -> Plan:
         inputs = inputs_from(engine, observed.objects, observed.user_secrets, secrets.token_urlsafe)
         desired = desired_objects(engine, self._settings, inputs)
-        return plan(desired, observed.objects)
+        found = observed.objects if engine.spec.suspend else (*observed.objects, *observed.strays)
+        return plan(desired, found)
 
     async def _press_red_button(self, ref: Ref, manifest: Manifest) -> Trading:
         """Tell the executor its state from what is at hand: neither the API server nor a valid spec is needed."""
@@ -121,13 +122,14 @@ class Reconciler:
             return Trading(problem=str(error), silent=True)
 
     def _executor_address(self, ref: Ref) -> ExecutorAddress | None:
-        owned = self._cluster.owned((ref.namespace, ref.name))
-        tokens = [plain(each)[names.TOKEN_KEY] for each in owned if _has_token(each)]
-        pods = [each for each in owned if _is_running_executor(each)]
-        if not tokens or not pods:
+        # Anybody may put an engine's mark on an object of his own: what carries it elsewhere is not asked and not told.
+        pods = [each for each in self._cluster.owned((ref.namespace, ref.name)) if _is_running_executor(each, ref)]
+        holder = self._cluster.get(Ref(SECRET, ref.namespace, names.token_secret(ref)))
+        token = plain(holder).get(names.TOKEN_KEY) if holder else None
+        if not token or not pods:
             return None
         newest = max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
-        return ExecutorAddress(newest["status"]["podIP"], tokens[0], _incarnation(newest))
+        return ExecutorAddress(newest["status"]["podIP"], token, _incarnation(newest))
 
     async def _reconcile_target(self, ref: Ref, manifest: Manifest | None) -> float | None:
         if manifest is None or "deletionTimestamp" in manifest["metadata"]:
@@ -156,11 +158,8 @@ class Reconciler:
 
     async def _sweep(self, ref: Ref) -> None:
         """Delete what a deleted engine left outside its namespace; what is inside has ownerReferences."""
-        left = [
-            each
-            for each in self._cluster.owned((ref.namespace, ref.name))
-            if each["kind"] != POD.name and not each["metadata"].get("ownerReferences")
-        ]
+        owned = self._cluster.owned((ref.namespace, ref.name))
+        left = plan((), (each for each in owned if each["kind"] != POD.name and not _has_owner(each))).delete
         # Nothing is destroyed on the word of a cache.
         if not left or await self._cluster.exists(ref):
             return
@@ -169,15 +168,15 @@ class Reconciler:
             await self._cluster.delete(each)
 
 
-def _has_token(manifest: Manifest) -> bool:
-    return manifest["kind"] == SECRET.name and names.TOKEN_KEY in plain(manifest)
+def _has_owner(manifest: Manifest) -> bool:
+    return bool(manifest["metadata"].get("ownerReferences"))
 
 
-def _is_running_executor(manifest: Manifest) -> bool:
-    if manifest["kind"] != POD.name or "deletionTimestamp" in manifest["metadata"]:
+def _is_running_executor(manifest: Manifest, ref: Ref) -> bool:
+    metadata, status = manifest["metadata"], manifest.get("status", {})
+    if manifest["kind"] != POD.name or metadata["namespace"] != ref.namespace or "deletionTimestamp" in metadata:
         return False
-    status = manifest.get("status", {})
-    component = manifest["metadata"]["labels"].get(COMPONENT)
+    component = metadata["labels"].get(COMPONENT)
     return component == TRADE_EXECUTOR.service and status.get("phase") == "Running" and bool(status.get("podIP"))
 
 

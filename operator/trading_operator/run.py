@@ -104,7 +104,9 @@ def _assemble(
     connection.guard = leader.require
     relist = Relist(connection, cache, handlers.deliveries, handlers.changed, metrics.corrected)
     events = EventRecorder(settings.pod_name)
-    reconciler = Reconciler(Cluster(connection, cache), settings, ExecutorClient(http), events, _now)
+    reconciler = Reconciler(
+        Cluster(connection, cache, settings.collectors_namespace), settings, ExecutorClient(http), events, _now
+    )
     return Parts(settings, metrics, handlers, queue, leader, relist, reconciler)
 
 

@@ -12,12 +12,12 @@ from tests.operator.engines import SETTINGS
 from trading_engine.contract.config import TradingState
 from trading_engine.contract.messages import TradingStateReport
 from trading_operator.api.v1alpha1 import TradingEngine
-from trading_operator.cache import Ref
+from trading_operator.cache import Ref, ref_of
 from trading_operator.desired.labels import secret
 from trading_operator.errors import ApiRefused, ClusterUnavailable
 from trading_operator.events import EventRecorder
 from trading_operator.executor_client import ExecutorAddress, ExecutorUnreachable
-from trading_operator.kinds import TRADING_ENGINE, Kind
+from trading_operator.kinds import TRADING_ENGINE, Kind, kind_of
 from trading_operator.observed import Observed
 from trading_operator.plan import Plan
 from trading_operator.reconcile import HELD_BACK, NOT_READY, SOON, Reconciler
@@ -64,8 +64,10 @@ class MemoryCluster:
         self.refused: tuple[str, ...] = ()
         self.there = False
 
-    def get(self, _: Ref) -> Mapping[str, Any] | None:
-        return self.engine
+    def get(self, ref: Ref) -> Mapping[str, Any] | None:
+        if ref.kind == TRADING_ENGINE:
+            return self.engine
+        return next((each for each in self.objects if ref_of(kind_of(each), each) == ref), None)
 
     def owned(self, _: tuple[str, str]) -> list[Mapping[str, Any]]:
         return self.objects
@@ -75,6 +77,10 @@ class MemoryCluster:
         if self.down:
             raise ClusterUnavailable("down")
         return Observed(objects=(a_token(),), pods=(a_pod(),))
+
+    def refreshed(self, _: TradingEngine, before: Observed) -> Observed:
+        self.story.append("look again")
+        return before
 
     async def execute(self, plan: Plan, _: Observed) -> tuple[str, ...]:
         self.story.append("execute")
@@ -127,7 +133,7 @@ async def test_button_comes_first_when_an_engine_is_reconciled() -> None:
     """Before anything is read or written."""
     cluster, button, reconciler = bench(an_engine(tradingState="Halted"))
     assert await reconciler.reconcile(REF) == NOT_READY
-    assert cluster.story[:4] == ["button", "gather", "execute", "gather"]
+    assert cluster.story[:4] == ["button", "gather", "execute", "look again"]
     assert button.told == [(ExecutorAddress("10.0.0.7", "t", "pod/0"), TradingState.HALTED)]
     assert cluster.condition("Halted")["status"] == "True"
 
@@ -212,6 +218,22 @@ async def test_leftovers_elsewhere_are_swept_only_when_the_engine_is_gone_for_su
     cluster.objects = [away, home, a_pod()]
     await reconciler.reconcile(REF)
     assert cluster.story == ([] if there else ["delete ConfigMap away"])
+
+
+async def test_token_and_button_stay_in_the_namespace_when_somebody_elsewhere_wears_the_mark() -> None:
+    """A newer pod and another token in a namespace of somebody else: neither is asked, told or believed."""
+    cluster, button, reconciler = bench(an_engine(tradingState="Halted"))
+    pod, token = a_pod(), a_token()
+    elsewhere = {"namespace": "a-tenant", "creationTimestamp": "2030-01-01T00:00:00Z"}
+    stranger = pod | {"metadata": pod["metadata"] | elsewhere, "status": {"phase": "Running", "podIP": "10.6.6.6"}}
+    bait = token | {"metadata": token["metadata"] | elsewhere, "data": {"token": "ZXZpbA=="}}
+    cluster.objects = [bait, stranger, *cluster.objects]
+    await reconciler.reconcile(REF)
+    assert button.told == [(ExecutorAddress("10.0.0.7", "t", "pod/0"), TradingState.HALTED)]
+    cluster.objects = [bait, stranger, token]
+    await reconciler.reconcile(REF)
+    assert len(button.told) == 1
+    assert cluster.condition("Halted")["status"] == "Unknown"
 
 
 def test_polling_is_rare_when_nothing_is_urgent() -> None:

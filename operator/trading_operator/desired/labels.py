@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -33,7 +33,15 @@ OWNED_SELECTOR: Final = f"{MANAGED_BY}={OPERATOR},{ENGINE_NAME}"
 _MAX_NAME = 63
 
 
-def home_name(engine: TradingEngine, suffix: str) -> str:
+class Named(Protocol):
+    """An engine, or the reference to one."""
+
+    @property
+    def name(self) -> str:
+        """metadata.name."""
+
+
+def home_name(engine: Named, suffix: str) -> str:
     """Name of an object in the engine's namespace: `paper-trade-executor`."""
     return f"{engine.name}-{suffix}"
 

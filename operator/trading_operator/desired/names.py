@@ -7,7 +7,7 @@ from typing import Final
 from trading_engine.contract.config import Mode
 from trading_engine.contract.workers import WORKERS, Worker
 from trading_operator.api.v1alpha1 import TradingEngine
-from trading_operator.desired.labels import away_name, home_name
+from trading_operator.desired.labels import Named, away_name, home_name
 
 TOKEN_KEY: Final = "token"  # noqa: S105  a name, not a value
 ENGINE_PASSWORD_KEY: Final = "password"  # noqa: S105  a name, not a value
@@ -34,7 +34,7 @@ def config_map(engine: TradingEngine) -> str:
     return home_name(engine, "config")
 
 
-def token_secret(engine: TradingEngine) -> str:
+def token_secret(engine: Named) -> str:
     """Secret with the bearer token of worker-to-worker calls."""
     return home_name(engine, "token")
 
