@@ -31,7 +31,7 @@ from trading_engine.domain.candle import Candle
 from trading_engine.domain.indicators import Indicators, batch
 from trading_engine.ports import Store, StoredModel
 from trading_engine.runtime.replay import ENGINE as REPLAY_ENGINE
-from trading_engine.runtime.replay import MEMORY, Replay, replay
+from trading_engine.runtime.replay import MEMORY, Replay, quiet, replay
 from trading_engine.training.train import Task, train
 
 ROUNDS = 5
@@ -137,6 +137,7 @@ def replay_task(candles: Sequence[Candle]) -> Replay:
 
 def main() -> int:
     """Print the table."""
+    quiet()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     print(f"Python {platform.python_version()}, {os.cpu_count()} processors, "
           f"load before the start {os.getloadavg()[0]:.1f}, {ROUNDS} rounds, medians")  # fmt: skip

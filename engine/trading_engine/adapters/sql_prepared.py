@@ -23,13 +23,20 @@ class _Rendered:
     """A statement in the words of one database; `bind` and `columns` convert what the driver does not know."""
 
     text: str
+    names: frozenset[str]
     fixed: dict[str, Any]
     bind: tuple[tuple[str, Convert], ...]
     columns: tuple[tuple[int, Convert], ...]
 
     def driver_values(self, values: Values) -> dict[str, Any]:
-        """Parameters as the driver takes them."""
+        """Parameters as the driver takes them.
+
+        Raises:
+            ValueError: one is missing, or the statement has no place for it.
+        """
         ready = {**self.fixed, **values}
+        if ready.keys() != self.names:
+            raise ValueError(f"parameters {sorted(ready)} are not those of: {self.text}")
         for name, convert in self.bind:
             ready[name] = convert(ready[name])
         return ready
@@ -90,6 +97,7 @@ def _render(statement: Select[Any] | Insert | Update, dialect: Dialect, values: 
     results = [_impl(column.type, dialect).result_processor(dialect, None) for column in selected]
     return _Rendered(
         text=str(compiled),
+        names=frozenset(binds),
         fixed={name: bind.value for name, bind in binds.items() if not bind.required},
         bind=tuple((name, convert) for name, convert in converts.items() if convert),
         columns=tuple((index, convert) for index, convert in enumerate(results) if convert),

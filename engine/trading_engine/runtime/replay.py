@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ConfigError: an argument, the candles or the model cannot be used.
     """
-    _log_to_stderr()
+    quiet()
     report = asyncio.run(replay(_prepared(args)))
     sys.stdout.write(_json(report) if args.json else _text(report))
     return 0
@@ -262,8 +262,8 @@ def orders_sha256(task: Replay, rows: Rows) -> str:
     return digest.hexdigest()
 
 
-def _log_to_stderr() -> None:
-    """Warnings and errors of the workers only; standard output is the report's."""
+def quiet() -> None:
+    """Of the workers' lines only warnings and errors, on standard error; for callers of `replay`, once per process."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger("warning"),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
