@@ -8,7 +8,9 @@ from collections import Counter
 from datetime import datetime
 
 from tests.cluster.provider import from_environment
+from tests.e2e.conftest import NAMESPACES
 from tests.e2e.engine import Engine
+from tests.e2e.log_collector import containers
 from tools.kubectl import until
 from tools.stack import OPERATOR_NAMESPACE
 
@@ -72,3 +74,16 @@ def test_child_is_repaired_when_operator_was_quiet(paper: Engine) -> None:
     )
 
     print(f"repaired after the silence in {time.monotonic() - started:.2f} s")
+
+
+def test_no_container_restarted_when_nobody_killed_it(paper: Engine) -> None:
+    """Probes and limits fit a small node: what the tests kill comes back as a new pod, never as a restart."""
+    restarts = {
+        f"{namespace}/{pod['metadata']['name']}/{status['name']}": status["restartCount"]
+        for namespace in NAMESPACES
+        for pod in paper.kubectl.list("pods", namespace)
+        for status in containers(pod)
+        if status["restartCount"]
+    }
+
+    assert restarts == {}
