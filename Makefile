@@ -37,11 +37,11 @@ test: ## Everything: lint, types, layers, generated files, unit, apiserver, e2e;
 
 .PHONY: unit
 unit: $(VENV)/.complete ## Unit tests (seconds)
-	$(PY) -m pytest -q tests --ignore=tests/apiserver --ignore=tests/e2e --ignore=tests/replay
+	$(PY) -m pytest -q -m "not slow" tests --ignore=tests/apiserver --ignore=tests/e2e --ignore=tests/replay
 
 .PHONY: replay
-replay: $(VENV)/.complete ## Every recorded file through the engine, twice and on both stores (minutes)
-	$(PY) -m pytest -v tests/replay
+replay: $(VENV)/.complete ## Every recorded file through the engine, twice and on both stores; the engine killed (minutes)
+	$(PY) -m pytest -v -m slow tests/replay tests/engine
 
 .PHONY: apiserver
 apiserver: $(VENV)/.complete ## CRDs and reconcile against a real kube-apiserver and etcd

@@ -69,6 +69,11 @@ def test_status_2_and_what_is_allowed_when_an_argument_is_wrong(
 @pytest.mark.parametrize(
     ("config", "says"),
     [
+        ('{"mode":"Real"}', "mode: Input should be 'Paper' or 'Live', got 'Real'"),
+        (
+            '{"mode":"Real","risk":{"max_orders_per_minute":0}}',
+            "risk.max_orders_per_minute: Input should be greater than or equal to 1, got 0",
+        ),
         ('{"symbols":[]}', "symbols: Tuple should have at least 1 item after validation, not 0, got []"),
         ('{"symbols":["BTC/USD","BTC/USD"]}', "symbols: Value error, each symbol only once"),
         ('{"engine":""}', "engine: String should have at least 1 character, got ''"),

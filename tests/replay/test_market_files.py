@@ -24,6 +24,9 @@ FILES = [
 FEWEST_ORDERS = {"coinbase_BTC-USD_1m_trade.csv.gz": 20}
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
     """Replay sends the workers' warnings to the standard error of its process, which here is pytest's."""

@@ -28,6 +28,8 @@ from trading_engine.domain.validation import VERDICT_SCHEMA, Verdict, parse_verd
 from trading_engine.errors import WorkerUnavailable
 from trading_engine.ports import LanguageModel
 
+pytestmark = pytest.mark.slow  # a real model is loaded
+
 MESSAGES = prompt(ValidationRequest(recommendation=a_recommendation()))
 ADAPTERS = {"ollama": OllamaModel, "openai": OpenAiModel}
 

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ from trading_engine.adapters.sql_migrate import migrate
 from trading_engine.contract.config import DatabaseConfig
 from trading_engine.contract.messages import TERMINAL, OrderState, RecommendationStatus, client_order_id
 from trading_engine.contract.workers import BY_NAME, WorkerName
-from trading_engine.ports import Store
+from trading_engine.domain.orders import Fill
+from trading_engine.ports import OrderRow, RecommendationRow, Store
 
 ENGINE = "default/killed"
 SYMBOLS = ("BTC/USD", "ETH/USD", "SOL/USD", "LTC/USD")
@@ -35,6 +37,8 @@ START_SECONDS = 90
 KILLS = 2
 #: Candles that become wishes before each kill, of every symbol: more than a moment can end.
 EACH = 3
+
+pytestmark = pytest.mark.slow
 
 
 def free_ports(count: int) -> list[int]:
@@ -133,79 +137,88 @@ class Engine:
         await self.read(put)
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
+@dataclass(frozen=True)
+class Story:
+    """What is left of an engine that was killed again and again, then asked to end: rows, lines, and how it ended."""
+
+    interrupted: int
+    rows: list[RecommendationRow]
+    orders: list[OrderRow]
+    fills: list[Fill]
+    lines: list[dict[str, Any]]
+    status: int
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """Told once: each start of the engine costs seconds."""
+    folder = tmp_path_factory.mktemp("killed")
     (port,) = free_ports(1)
-    serve = ["simulate-exchange", "--synthetic", *SYMBOLS, "--port", str(port)]
-    exchange = start(tmp_path, *serve)
-    url = f"http://127.0.0.1:{port}"
-    made = Engine(tmp_path, url)
+    exchange = start(folder, "simulate-exchange", "--synthetic", *SYMBOLS, "--port", str(port))
+    engine = Engine(folder, f"http://127.0.0.1:{port}")
     try:
-        wait_for("simulated exchange", lambda: answers(url + "/v2/time"))
-        yield made
+        wait_for("simulated exchange", lambda: answers(f"http://127.0.0.1:{port}/v2/time"))
+        yield asyncio.run(told(engine))
     finally:
-        for process in filter(None, (made.process, exchange)):
+        for process in filter(None, (engine.process, exchange)):
             process.kill()
             process.wait()
 
 
-async def test_nothing_stuck_or_doubled_when_killed_at_random_moments(engine: Engine) -> None:
-    """SIGKILL while orders are under way, again and again: each wish ends with one order, filled once."""
+async def told(engine: Engine) -> Story:
+    """SIGKILL while orders are under way, at random moments; then a last process ends them all and gets SIGTERM."""
     moments = random.Random(7)
     for kill in range(KILLS):
         await engine.recommend(first=EACH * kill, count=EACH)
         process = engine.start()
         wait_for("ready", engine.ready)
         await asyncio.sleep(moments.uniform(0, 1.5))
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
     interrupted = await engine.read(lambda store: store.count_open_recommendations())
-    engine.start()
-    wait_for("ready", engine.ready)
-
-    await engine.all_ended()
-    rows = await engine.read(lambda store: store.recommendations(limit=1000))
-    orders = await engine.read(lambda store: store.orders_in(*OrderState))
-    fills = await engine.read(lambda store: store.fills())
-
-    assert len(rows) == KILLS * EACH * len(SYMBOLS)
-    assert {row.status for row in rows} <= TERMINAL
-    assert len(orders) == len({row.recommendation_id for row in orders}) == len(fills)
-    assert all(row.request.client_order_id == client_order_id(row.recommendation_id) for row in orders)
-    filled = sum(row.status is RecommendationStatus.FILLED for row in rows)
-    assert filled == len(fills) > 0
-    assert interrupted > 0, "nothing was under way when it was killed: the test shows nothing"
-
-
-async def test_one_id_through_the_pipeline_and_exit_0_in_time_when_asked_to_end(engine: Engine) -> None:
-    """A filled order's id is in the lines of every worker that touched it; SIGTERM ends all within 10 s."""
-    await engine.recommend(first=0, count=1)
+    await engine.recommend(first=EACH * KILLS, count=1)
     process = engine.start()
     wait_for("ready", engine.ready)
     await engine.all_ended()
     started = time.monotonic()
     process.send_signal(signal.SIGTERM)
     status = process.wait(timeout=30)
-    seconds = time.monotonic() - started
+    return Story(
+        interrupted=interrupted,
+        rows=await engine.read(lambda store: store.recommendations(limit=1000)),
+        orders=await engine.read(lambda store: store.orders_in(*OrderState)),
+        fills=await engine.read(lambda store: store.fills()),
+        lines=lines(engine.folder),
+        status=status,
+        seconds=time.monotonic() - started,
+    )
 
-    found = lines(engine.folder)
-    rows = await engine.read(lambda store: store.recommendations(limit=10))
-    wanted = next(row for row in rows if row.status is RecommendationStatus.FILLED)
-    services = {line.get("service") for line in found if line.get("recommendation_id") == str(wanted.recommendation.id)}
-    assert (status, seconds < 10) == (0, True)
+
+def test_nothing_stuck_or_doubled_when_killed_at_random_moments(story: Story) -> None:
+    """Each wish ends with one order, filled once."""
+    filled = sum(row.status is RecommendationStatus.FILLED for row in story.rows)
+
+    assert len(story.rows) == (KILLS * EACH + 1) * len(SYMBOLS)
+    assert {row.status for row in story.rows} <= TERMINAL
+    assert len(story.orders) == len({row.recommendation_id for row in story.orders}) == len(story.fills)
+    assert all(row.request.client_order_id == client_order_id(row.recommendation_id) for row in story.orders)
+    assert filled == len(story.fills) > 0
+    assert story.interrupted > 0, "nothing was under way when it was killed: the test shows nothing"
+
+
+def test_one_id_through_the_pipeline_when_an_order_is_filled(story: Story) -> None:
+    """A filled order's id is in the lines of every worker that touched it."""
+    newest = next(row for row in story.rows if row.status is RecommendationStatus.FILLED)
+    wanted = str(newest.recommendation.id)
+
+    services = {line.get("service") for line in story.lines if line.get("recommendation_id") == wanted}
+
     assert services == {"trade_orchestrator", "llm_validation", "risk_management", "trade_executor"}
-    assert {line["level"] for line in found} <= {"info", "warning", "debug"}
-    assert found[-1]["event"] == "stopped"
 
 
-def test_exit_2_and_one_line_when_the_configuration_is_wrong(tmp_path: Path) -> None:
-    """The mistake is named: field, value and what is allowed."""
-    (tmp_path / "config.json").write_text('{"mode":"Real","risk":{"max_orders_per_minute":0}}')
-    command = [sys.executable, "-m", "trading_engine", "run", "--config", "config.json"]
-
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=START_SECONDS, check=False)
-
-    assert done.returncode == 2
-    assert "mode: Input should be 'Paper' or 'Live', got 'Real'" in done.stderr
-    assert "risk.max_orders_per_minute: Input should be greater than or equal to 1, got 0" in done.stderr
-    assert done.stderr.count("\n") == 1
+def test_exit_0_in_time_when_asked_to_end(story: Story) -> None:
+    """SIGTERM ends all workers within 10 s, and nothing of the whole story was an error."""
+    assert (story.status, story.seconds < 10) == (0, True)
+    assert {line["level"] for line in story.lines} <= {"info", "warning", "debug"}
+    assert story.lines[-1]["event"] == "stopped"
