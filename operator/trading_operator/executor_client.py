@@ -22,6 +22,8 @@ from trading_engine.contract.workers import TRADE_EXECUTOR
 PORT: Final = TRADE_EXECUTOR.port
 WHO: Final = "trading-operator"
 REMEMBERED: Final = 3600.0
+#: Bytes: the image that answers is the tenant's choice, the memory is everybody's.
+LARGEST: Final = 64 * 1024
 STRICTNESS: Final = {TradingState.ACTIVE: 0, TradingState.REDUCING: 1, TradingState.HALTED: 2}
 
 
@@ -40,8 +42,12 @@ class ExecutorAddress:
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds. A PUT waits until orders on the wire are done, so it gets more time than a GET."""
+    """Seconds. A PUT waits until orders on the wire are done, so it gets more time than a GET.
 
+    Nobody there at all is known sooner: a node that went away must not hold the workers of the queue.
+    """
+
+    connect: float = 1.0
     get: float = 1.0
     put: float = 10.0
     fresh: float = 15.0
@@ -59,7 +65,10 @@ class _Known:
 
 
 class ExecutorClient:
-    """Remembers what each executor acknowledged for a short while, so that not every reconcile asks."""
+    """Remembers what each executor acknowledged for a short while, so that not every reconcile asks.
+
+    `guard` is called before each request and raises to forbid it: who led once and slept must not lift a halt.
+    """
 
     def __init__(
         self,
@@ -71,6 +80,7 @@ class ExecutorClient:
         self._timings = timings or Timings()
         self._clock = clock
         self._known: dict[str, _Known] = {}
+        self.guard: Callable[[], None] = lambda: None
 
     async def ensure(self, address: ExecutorAddress, wanted: TradingState, why: str) -> TradingStateReport:
         """Make the executor obey `wanted`; what it obeys now. ExecutorUnreachable where it does not answer.
@@ -118,11 +128,13 @@ class ExecutorClient:
         seconds = self._timings.get if change is None else self._timings.put
         headers = {"Authorization": f"Bearer {address.token}", "Content-Type": "application/json"}
         body = None if change is None else change.model_dump_json()
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=self._timings.connect)
+        self.guard()
         try:
             async with self._session.request(
-                method, url, data=body, headers=headers, timeout=aiohttp.ClientTimeout(total=seconds)
+                method, url, data=body, headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
-                content = await response.read()
+                content = await _content(response)
                 if response.status != 200:
                     raise ExecutorUnreachable(
                         f"the executor answered {response.status} to {method} {TRADING_STATE_PATH}"
@@ -134,6 +146,15 @@ class ExecutorClient:
             raise ExecutorUnreachable(
                 f"the executor answered {method} {TRADING_STATE_PATH} with something else"
             ) from error
+
+
+async def _content(response: aiohttp.ClientResponse) -> bytes:
+    content = b""
+    async for chunk in response.content.iter_chunked(LARGEST):
+        content += chunk
+        if len(content) > LARGEST:
+            raise ExecutorUnreachable(f"the executor answered with more than {LARGEST} bytes")
+    return content
 
 
 def _settled(known: _Known, report: TradingStateReport, wanted: TradingState) -> bool:

@@ -65,7 +65,8 @@ async def run(settings: Settings) -> None:
     user_agent = f"trading-operator/{settings.pod_name}"
     async with (
         connect(user_agent, Limits(timeout=min(5.0, settings.lease_seconds / 3)), metrics.requested) as connection,
-        aiohttp.ClientSession() as http,
+        # Nothing an executor sends is unpacked: a small answer stays small.
+        aiohttp.ClientSession(auto_decompress=False) as http,
     ):
         parts = _assemble(settings, metrics, connection, http)
         async with health.serving(
@@ -104,9 +105,9 @@ def _assemble(
     connection.guard = leader.require
     relist = Relist(connection, cache, handlers.deliveries, handlers.changed, metrics.corrected)
     events = EventRecorder(settings.pod_name)
-    reconciler = Reconciler(
-        Cluster(connection, cache, settings.collectors_namespace), settings, ExecutorClient(http), events, _now
-    )
+    cluster, executor = Cluster(connection, cache, settings.collectors_namespace), ExecutorClient(http)
+    executor.guard = leader.require
+    reconciler = Reconciler(cluster, settings, executor, events, _now)
     return Parts(settings, metrics, handlers, queue, leader, relist, reconciler)
 
 

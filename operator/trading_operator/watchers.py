@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from typing import Any, cast
 
 import kopf
-from kopf._core.engines.peering import Identity
 from kubernetes.aio.client import Configuration
 
 from trading_operator.kinds import WATCHED, Kind
@@ -89,7 +88,7 @@ async def spawn(configuration: Configuration, on_event: OnEvent) -> Collection[a
         clusterwide=True,
         standalone=True,
         # kopf would name itself after the user, and the image's user has no name. Only its peering, which is off, asks.
-        identity=Identity("trading-operator"),
+        identity="trading-operator",  # type: ignore[arg-type]  # a NewType of str that kopf keeps to itself
     )
 
 

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from trading_engine.contract.config import TradingState
 from trading_operator import executor_client
+from trading_operator.errors import LeadershipLost
 from trading_operator.executor_client import ExecutorAddress, ExecutorClient, ExecutorUnreachable, Timings
 
 ACTIVE, REDUCING, HALTED = TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED
@@ -36,6 +37,7 @@ class Executor:
         self.status = 200
         self.silent = False
         self.content: str | None = None
+        self.elsewhere = ""
 
     async def handle(self, request: web.Request) -> web.Response:
         self.asked.append(request.method)
@@ -45,11 +47,10 @@ class Executor:
             return web.Response(status=401)
         if request.method == "PUT":
             self.state |= await request.json()
-        return (
-            web.json_response(self.state, status=self.status)
-            if self.content is None
-            else web.Response(text=self.content)
-        )
+        if self.content is not None:
+            return web.Response(text=self.content)
+        headers = {"Location": self.elsewhere} if self.elsewhere else {}
+        return web.json_response(self.state, status=self.status, headers=headers)
 
 
 @pytest.fixture
@@ -139,14 +140,14 @@ async def test_own_halt_is_lifted_when_the_spec_says_active(executor: Executor, 
     assert (await client.ensure(address(), ACTIVE, "why")).state == ACTIVE
 
 
-@pytest.mark.parametrize("harm", ["refused", "silent", "wrong token", "garbage", "gone"])
+@pytest.mark.parametrize("harm", ["refused", "silent", "wrong token", "garbage", "endless", "gone"])
 async def test_executor_is_unreachable_when_it_does_not_acknowledge(
     executor: Executor, client: ExecutorClient, harm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is not an acknowledgement is none."""
     executor.status = 503 if harm == "refused" else 200
     executor.silent = harm == "silent"
-    executor.content = "{}" if harm == "garbage" else None
+    executor.content = {"garbage": "{}", "endless": " " * 1_000_000}.get(harm)
     if harm == "gone":
         monkeypatch.setattr(executor_client, "PORT", 1)
     with pytest.raises(ExecutorUnreachable):
@@ -166,3 +167,26 @@ async def test_silent_executor_is_left_alone_for_a_while_when_nothing_is_urgent(
         with pytest.raises(ExecutorUnreachable):
             await client.ensure(address(), HALTED, "why")
     assert executor.asked == ["GET", "PUT", "PUT"]
+
+
+async def test_executor_is_not_followed_when_it_points_elsewhere(executor: Executor, client: ExecutorClient) -> None:
+    """The token goes where the pod is and nowhere else."""
+    executor.status = 307
+    executor.elsewhere = "/v1/trading-state?elsewhere"
+    with pytest.raises(ExecutorUnreachable, match="307"):
+        await client.ensure(address(), HALTED, "why")
+    assert executor.asked == ["PUT"]
+
+
+async def test_executor_hears_nothing_when_leadership_is_lost(executor: Executor, client: ExecutorClient) -> None:
+    """A leader that slept knows an old spec: what its successor halted it must not resume."""
+    executor.state |= {"state": "Halted", "who": "trading-operator"}
+
+    def lost() -> None:
+        raise LeadershipLost("another leads")
+
+    client.guard = lost
+    with pytest.raises(LeadershipLost):
+        await client.ensure(address(), ACTIVE, "why")
+    assert executor.asked == []
+    assert executor.state["state"] == "Halted"
