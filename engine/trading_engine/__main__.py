@@ -8,6 +8,7 @@ line on standard error and status 2.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -32,6 +33,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the subcommand; its exit status, 2 for a mistake of the user, 1 for what else went wrong."""
+    if argv is None:
+        signal.signal(signal.SIGTERM, _end)
     args = _parser().parse_args(argv)
     module = import_module(COMMANDS[args.command][0])
     parser = argparse.ArgumentParser(prog=f"trading-engine {args.command}", description=COMMANDS[args.command][1])
@@ -57,6 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND")
     parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="its arguments")
     return parser
+
+
+def _end(number: int, _: object) -> None:
+    """Without a handler, the first process of a container is deaf to SIGTERM; `serve` puts a gentler one in place."""
+    sys.exit(128 + number)
 
 
 def _told(error: EngineError, status: int) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,6 +100,29 @@ def test_status_2_and_the_field_when_the_configuration_is_wrong(
     assert says in told
     assert told.count("\n") == 1
     assert [path.name for path in in_a_folder.iterdir()] == ["c.json"]
+
+
+def test_status_2_when_the_database_would_be_in_no_folder(
+    in_a_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody makes that folder while we wait."""
+    (in_a_folder / "c.json").write_text('{"database":{"url":"sqlite:///none/engine.db"}}')
+
+    assert main(["recommendations", "--config", "c.json"]) == 2
+    assert "database.url: folder none does not exist" in capsys.readouterr().err
+
+
+def test_ends_at_once_when_asked_to_before_it_serves(in_a_folder: Path) -> None:
+    """SIGTERM has a handler from the start: the first process of a container would not hear it else."""
+    (in_a_folder / "c.json").write_text('{"database":{"url":"postgresql://nobody@127.0.0.1:1/none"}}')
+    command = [sys.executable, "-m", "trading_engine", "migrate", "--config", "c.json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        waiting = process.stdout.readline()
+        process.terminate()
+
+    assert b"waiting for the database" in waiting
+    assert process.returncode == 143
 
 
 def test_status_2_when_the_model_to_replay_has_another_card(

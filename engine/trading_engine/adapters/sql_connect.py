@@ -92,7 +92,12 @@ def is_memory(url: URL) -> bool:
 
 
 def sql_engine(config: DatabaseConfig) -> Engine:
-    """An engine with one connection at most, opened when first used."""
+    """An engine with one connection at most, opened when first used.
+
+    Raises:
+        ConfigError: not a URL of ours, or a file in a folder that is not there.
+        StoreUnavailable: a file that holds the URL or the password cannot be read (yet).
+    """
     url = database_url(config)
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url)
@@ -100,6 +105,8 @@ def sql_engine(config: DatabaseConfig) -> Engine:
 
 
 def _sqlite_engine(url: URL) -> Engine:
+    if not is_memory(url) and not (folder := Path(url.database or "").parent).is_dir():
+        raise ConfigError(f"database.url: folder {folder} does not exist; allowed: {_ALLOWED}")
     memory: dict[str, Any] = {"poolclass": StaticPool} if is_memory(url) else {"pool_size": 1, "max_overflow": 0}
     # Named parameters, as PostgreSQL's driver takes them too: one form of a statement's values for both.
     engine = create_engine(url, connect_args={"check_same_thread": False}, paramstyle="named", **memory)

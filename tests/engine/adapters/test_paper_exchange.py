@@ -207,11 +207,9 @@ async def test_an_order_is_refused_when_there_is_no_price(paper: PaperExchange, 
     assert await paper.find_order(FIRST, "BTC/USD", 0) is None
 
 
-async def test_the_outcome_is_unknown_when_the_books_do_not_answer(
-    tmp_path: Path, market_data: FixedMarketData
-) -> None:
+async def test_the_outcome_is_unknown_when_the_books_do_not_answer(market_data: FixedMarketData) -> None:
     """A database that is not there: a write is unknown, and a lookup is not "not found"."""
-    lost = SqlDatabase(DatabaseConfig(url=f"sqlite:///{tmp_path}/missing/engine.db"), ENGINE)
+    lost = SqlDatabase(DatabaseConfig(url="postgresql://nobody@127.0.0.1:1/none"), ENGINE)
     paper = PaperExchange(lost, market_data, SimulatedClock(), TERMS)
     with pytest.raises(OutcomeUnknown, match=str(FIRST)):
         await paper.create_order(buy("50.00"))
