@@ -34,6 +34,8 @@ _STATES: Final = {
     "EXPIRED": OrderState.EXPIRED,
     "FAILED": OrderState.REJECTED,
 }
+#: The same once something was traded: what is filled in part and fails was not rejected, its rest was canceled.
+_PARTLY: Final = {OrderState.ACCEPTED: OrderState.PARTIAL, OrderState.REJECTED: OrderState.CANCELED}
 
 
 class CcxtExchange:
@@ -191,14 +193,13 @@ def wire_order(request: OrderRequest) -> dict[str, object]:
 
 def _order(row: Mapping[str, Any], symbol: str) -> VenueOrder:
     try:
-        filled, status = _decimal(row["filled_size"]), _STATES[row["status"]]
-        partly = filled > 0 and status is OrderState.ACCEPTED
+        filled, state = _decimal(row["filled_size"]), _STATES[row["status"]]
         return VenueOrder(
             venue_order_id=row["order_id"],
             client_order_id=row["client_order_id"],
             symbol=symbol,
             side=Side(row["side"].lower()),
-            state=OrderState.PARTIAL if partly else status,
+            state=_PARTLY.get(state, state) if filled > 0 else state,
             filled=filled,
             average=_decimal(row["average_filled_price"]) if filled else None,
             cost=_decimal(row["filled_value"]),

@@ -186,6 +186,8 @@ async def test_read_errors_when_fetching_an_order(answer: Any, expected: type[Ex
         ("CANCELLED", "0", OrderState.CANCELED),
         ("EXPIRED", "0", OrderState.EXPIRED),
         ("FAILED", "0", OrderState.REJECTED),
+        ("FAILED", "0.1", OrderState.CANCELED),
+        ("EXPIRED", "0.1", OrderState.EXPIRED),
     ],
 )
 async def test_state_when_the_venue_uses_its_words(status: str, filled: str, state: OrderState) -> None:
