@@ -2,6 +2,7 @@
 
 `reconcile` calls it. Writes are server-side apply with one field manager and ready JSON bytes; the
 answer to each write goes into the cache, so the next reconcile sees it without waiting for a watch.
+What the cache lacks is read before it is applied: an object of somebody else is never taken over.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from trading_operator.api.v1alpha1 import TradingEngine
 from trading_operator.cache import Cache, Manifest, Ref, ref_of
 from trading_operator.connection import APPLY, JSON_PATCH, Connection
 from trading_operator.desired import names, referenced_secrets
+from trading_operator.desired.labels import DESIRED_HASH
 from trading_operator.errors import ApiRefused, ClusterUnavailable
 from trading_operator.kinds import EVENT, POD, SECRET, Kind, kind_of
 from trading_operator.observed import Observed
@@ -70,15 +72,18 @@ class Cluster:
         )
 
     async def execute(self, plan: Plan, observed: Observed) -> tuple[str, ...]:
-        """Write a plan; what the API server refused, in words. ClusterUnavailable where it did not answer."""
+        """Write a plan; what was refused, in words, and then nothing that comes after it is written.
+
+        No workload runs beside a volume, a Secret or a NetworkPolicy that could not be made. ClusterUnavailable
+        where the API server did not answer.
+        """
         seen = {_ref(each) for each in observed.objects}
         first = [each for each in plan.apply if each["kind"] not in WORKLOADS]
         last = [each for each in plan.apply if each["kind"] in WORKLOADS]
-        refused: list[str] = []
         for wave in (first, last):
-            refused += await _all(self._put(each, unseen=_ref(each) not in seen) for each in wave)
-        refused += await _all(self.delete(each) for each in plan.delete)
-        return tuple(refused)
+            if refused := await _all(self._put(each, unseen=_ref(each) not in seen) for each in wave):
+                return refused
+        return await _all(self.delete(each) for each in plan.delete)
 
     async def delete(self, manifest: Manifest) -> None:
         """Delete exactly this version of an object of ours; one that is gone or changed meanwhile is left alone."""
@@ -127,9 +132,11 @@ class Cluster:
         await self._connection.request("POST", EVENT.path(event["metadata"]["namespace"]), orjson.dumps(event))
 
     async def _put(self, desired: Manifest, *, unseen: bool) -> None:
-        kind = kind_of(desired)
-        body = orjson.dumps(desired)
-        if kind == SECRET and unseen:
+        kind, body, ref = kind_of(desired), orjson.dumps(desired), _ref(desired)
+        found = await self._read(ref) if unseen else None
+        if found is not None:
+            _check_adoptable(ref, found)
+        if kind == SECRET and unseen and found is None:
             answer = await self._create(desired, body)
         else:
             answer = await self._connection.request("PATCH", _path(desired), body, APPLY, FORCED)
@@ -144,7 +151,6 @@ class Cluster:
         except ApiRefused as error:
             if error.status != CONFLICT:
                 raise
-            await self._read(_ref(desired))
             raise ClusterUnavailable(f"{_ref(desired)} was made by somebody else meanwhile") from error
 
     async def _look_up_unseen(self, ref: Ref) -> None:
@@ -168,14 +174,22 @@ class Cluster:
         return {ref.name: secret for ref, secret in zip(refs, found, strict=True) if secret is not None}
 
 
-async def _all(writes: Iterable[Any]) -> list[str]:
+def _check_adoptable(ref: Ref, found: Manifest) -> None:
+    """What only we write marks what we made; a namesake of somebody else is never taken over."""
+    if DESIRED_HASH not in (found["metadata"].get("annotations") or {}):
+        raise ApiRefused(CONFLICT, "NotOurs", f"{ref} is there and the operator did not make it: delete or rename it")
+    if ref.kind == SECRET and is_ours(found):
+        raise ClusterUnavailable(f"{ref} was seen only now: its values are kept")
+
+
+async def _all(writes: Iterable[Any]) -> tuple[str, ...]:
     """Run writes side by side to their end; refusals become words, anything else is raised afterwards."""
     results = await asyncio.gather(*writes, return_exceptions=True)
     failures = [each for each in results if isinstance(each, BaseException)]
     for failure in failures:
         if not isinstance(failure, ApiRefused):
             raise failure
-    return [str(failure) for failure in failures]
+    return tuple(str(failure) for failure in failures)
 
 
 def _ref(manifest: Manifest) -> Ref:

@@ -86,6 +86,7 @@ def test_second_plan_is_empty_when_sample_was_applied(world: World, sample: str)
     for each in desired:
         world.kube.apply(each, "trading-operator")
     observed = list(world.kube.owned(engine.namespace, engine.name).values())
+    world.kube.delete("TradingEngine", engine.namespace, engine.name)  # operators of later tests would work on it
     again = desired_objects(engine, Settings(), inputs_from(engine, observed, user_secrets, lambda: "second"))
 
     assert len(observed) == len(desired)

@@ -57,3 +57,28 @@ def test_person_keeps_the_halt_when_the_spec_says_active(world: World, operator:
         eventually(lambda: world.condition(name, "Halted").get("status") == "True", 5)
         assert "mia" in world.condition(name, "Halted")["message"]
         assert executor.puts == []
+
+
+def test_halt_is_obeyed_at_once_when_the_engine_fails_and_waits_its_back_off(world: World, operator: Any) -> None:
+    """A namesake of somebody else is refused, not taken over; the halt does not wait for that to be mended."""
+    name, namesake = "beside-a-namesake", "beside-a-namesake-risk-management"
+    pods = world.kube.list("Deployment")[0]["spec"]
+    theirs = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": namesake, "namespace": ENGINES}}
+    before = world.kube.create(theirs | {"spec": pods})
+    world.engine(name)
+    eventually(lambda: world.condition(name, "Ready").get("reason") == "ApplyRefused")
+    assert f"Deployment {ENGINES}/{namesake}" in world.condition(name, "Ready")["message"]
+    token = base64.b64decode(world.kube.get("Secret", ENGINES, f"{name}-token")["data"]["token"]).decode()
+    with executor_at("127.0.1.11", token) as executor:
+        run_pod(world.kube, world.kube.get("Deployment", ENGINES, f"{name}-trade-executor"), "127.0.1.11")
+        eventually(lambda: world.condition(name, "Halted").get("status") == "False")
+        time.sleep(3)  # now it waits several seconds
+        pressed = time.monotonic()
+        world.kube.merge("TradingEngine", ENGINES, name, {"spec": {"tradingState": "Halted"}})
+        eventually(lambda: executor.puts, 2, what="PUT")
+        print(f"\nhalted {executor.puts[0][0] - pressed:.3f} s after the edit")
+        eventually(lambda: world.condition(name, "Halted")["status"] == "True", 5)
+    assert world.kube.get("Deployment", ENGINES, namesake) == before
+    world.kube.delete("Deployment", ENGINES, namesake)
+    world.kube.merge("TradingEngine", ENGINES, name, {"spec": {"orderNotional": "60"}})
+    eventually(lambda: (ENGINES, namesake) in [key[1:] for key in world.kube.owned(ENGINES, name)])

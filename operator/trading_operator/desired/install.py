@@ -1,8 +1,8 @@
 """The operator's own installation: RBAC with only the verbs used, settings, Deployment, Service. Pure.
 
 `tools/generate.py` writes it to `manifests/operator.yaml`. Verbs by use: watches list and watch; a
-server-side apply that makes an object needs patch and create; Secrets are also read by name, so that generated ones are
-never made twice; a claim is never deleted by the operator.
+server-side apply that makes an object needs patch and create; what is not known is read by name first, so that
+nothing of somebody else is taken over and no Secret made twice; a claim is never deleted by the operator.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from trading_operator.desired.labels import OPERATOR, Object
-from trading_operator.kinds import CHILDREN, EVENT, LEASE, PARENTS, POD, Kind
+from trading_operator.kinds import CHILDREN, EVENT, LEASE, MONITORING_TARGET, PARENTS, POD, TRADING_ENGINE, Kind
 from trading_operator.settings import Settings
 
 _RBAC: Final = "rbac.authorization.k8s.io"
 _LABELS: Final = {"app.kubernetes.io/name": OPERATOR}
 _SETTINGS: Final = "trading-operator-settings"
 _UID: Final = 65532
-_READ_BY_NAME: Final = frozenset({"secrets"})
 _NEVER_DELETED: Final = frozenset({"persistentvolumeclaims"})
 
 
@@ -39,16 +38,15 @@ def installation(settings: Settings) -> tuple[Object, ...]:
 
 def cluster_rules() -> list[Object]:
     """What the operator may do in any namespace."""
-    parents = [_rule(kind, "get", "list", "watch") for kind in PARENTS]
+    parents = [_rule(TRADING_ENGINE, "get", "list", "watch"), _rule(MONITORING_TARGET, "list", "watch")]
     statuses = [_rule(kind, "patch", suffix="/status") for kind in PARENTS]
     children = [_rule(kind, *_child_verbs(kind)) for kind in CHILDREN]
     return [*parents, *statuses, *children, _rule(POD, "list", "watch"), _rule(EVENT, "create")]
 
 
 def _child_verbs(kind: Kind) -> tuple[str, ...]:
-    read = ("get",) if kind.plural in _READ_BY_NAME else ()
     delete = () if kind.plural in _NEVER_DELETED else ("delete",)
-    return (*read, "list", "watch", "create", "patch", *delete)
+    return ("get", "list", "watch", "create", "patch", *delete)
 
 
 def _own_lease(settings: Settings) -> Object:

@@ -33,7 +33,8 @@ def test_rights_are_those_used_when_generated() -> None:
 
     assert found["tradingengines"] == {"get", "list", "watch"}
     assert found["tradingengines/status"] == {"patch"}
-    assert found["deployments"] == {"list", "watch", "create", "patch", "delete"}
+    assert found["monitoringtargets"] == {"list", "watch"}
+    assert found["deployments"] == {"get", "list", "watch", "create", "patch", "delete"}
     assert found["secrets"] == {"get", "list", "watch", "create", "patch", "delete"}
     assert "delete" not in found["persistentvolumeclaims"]
     assert found["pods"] == {"list", "watch"}
