@@ -34,10 +34,10 @@ from trading_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-#: Seconds until the next look, where no event would bring it.
+#: Seconds until the next look. No event tells what a person said to the executor, or changed in a Secret of his own.
 SOON: Final = 2.0
 NOT_READY: Final = 20.0
-HELD_BACK: Final = 60.0
+AT_REST: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -141,13 +141,11 @@ class Reconciler:
         await self._report(ref, manifest, status)
         return None
 
-    async def _report(self, ref: Ref, manifest: Manifest, status: dict[str, Any]) -> float | None:
+    async def _report(self, ref: Ref, manifest: Manifest, status: dict[str, Any]) -> float:
         before = manifest.get("status", {})
         if await self._cluster.write_status(ref.kind, manifest, status):
             await self._tell(manifest, before, status)
-        if not _is_true(status, "Ready"):
-            return NOT_READY
-        return HELD_BACK if status.get("tradingState") != TradingState.ACTIVE else None
+        return AT_REST if _is_true(status, "Ready") else NOT_READY
 
     async def _tell(self, manifest: Manifest, before: Manifest, after: Manifest) -> None:
         for event in self._events.transitions(manifest, before, after):

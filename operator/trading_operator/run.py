@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import secrets
 import signal
 import time
@@ -156,7 +157,8 @@ async def _handle(parts: Parts, ref: Ref) -> None:
             again = await parts.reconciler.reconcile(ref)
         parts.queue.forget(ref)
         if again is not None:
-            parts.queue.add_after(ref, again)
+            # Spread, so that a restart does not bring all of them back together for ever.
+            parts.queue.add_after(ref, again * random.uniform(0.8, 1.0))
         result = "success" if again is None else "requeue_after"
     except LeadershipLost:
         raise

@@ -34,8 +34,8 @@ class Settings(BaseSettings):
     """Name of the Lease; only its holder writes."""
     lease_seconds: float = Field(default=15, ge=3)
     """How long the Lease outlives its holder's last renewal; the holder gives up after two thirds of it."""
-    workers: int = Field(default=4, ge=1, le=64)
-    """Resources that are worked on at the same time."""
+    workers: int = Field(default=16, ge=1, le=64)
+    """Resources that are worked on at the same time; mostly they wait for answers."""
     relist_seconds: float = Field(default=300, gt=0)
     """Seconds between two lists of everything, which correct what the watches missed."""
     deaf_seconds: float = Field(default=30, gt=0)

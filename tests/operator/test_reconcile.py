@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from tests.operator.engines import SETTINGS
+from tests.operator.engines import SETTINGS, echoed, objects
 from trading_engine.contract.config import TradingState
 from trading_engine.contract.messages import TradingStateReport
 from trading_operator.api.v1alpha1 import TradingEngine
@@ -16,11 +17,14 @@ from trading_operator.cache import Ref, ref_of
 from trading_operator.desired.labels import secret
 from trading_operator.errors import ApiRefused, ClusterUnavailable
 from trading_operator.events import EventRecorder
-from trading_operator.executor_client import ExecutorAddress, ExecutorUnreachable
+from trading_operator.executor_client import ExecutorAddress, ExecutorUnreachable, Timings
 from trading_operator.kinds import TRADING_ENGINE, Kind, kind_of
+from trading_operator.metrics import OperatorMetrics
 from trading_operator.observed import Observed
 from trading_operator.plan import Plan
-from trading_operator.reconcile import HELD_BACK, NOT_READY, SOON, Reconciler
+from trading_operator.queue import WorkQueue, work
+from trading_operator.reconcile import AT_REST, NOT_READY, SOON, Reconciler
+from trading_operator.settings import Settings
 
 REF = Ref(TRADING_ENGINE, "trading", "paper")
 MARK = {"tradingengine.io/engine": "paper", "tradingengine.io/engine-namespace": "trading"}
@@ -63,6 +67,7 @@ class MemoryCluster:
         self.down = False
         self.refused: tuple[str, ...] = ()
         self.there = False
+        self.observed: Observed | None = None
 
     def get(self, ref: Ref) -> Mapping[str, Any] | None:
         if ref.kind == TRADING_ENGINE:
@@ -76,7 +81,7 @@ class MemoryCluster:
         self.story.append("gather")
         if self.down:
             raise ClusterUnavailable("down")
-        return Observed(objects=(a_token(),), pods=(a_pod(),))
+        return self.observed or Observed(objects=(a_token(),), pods=(a_pod(),))
 
     def refreshed(self, _: TradingEngine, before: Observed) -> Observed:
         self.story.append("look again")
@@ -84,7 +89,7 @@ class MemoryCluster:
 
     async def execute(self, plan: Plan, _: Observed) -> tuple[str, ...]:
         self.story.append("execute")
-        assert plan
+        assert plan or self.observed
         return self.refused
 
     async def write_status(self, _: Kind, __: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
@@ -236,6 +241,38 @@ async def test_token_and_button_stay_in_the_namespace_when_somebody_elsewhere_we
     assert cluster.condition("Halted")["status"] == "Unknown"
 
 
+async def test_engine_at_rest_is_looked_at_again_when_a_minute_has_passed() -> None:
+    """No event tells that a person halted at the executor, or gave his own Secret another value."""
+    cluster, button, reconciler = bench(an_engine())
+    of = TradingEngine.parse(an_engine())
+    ready = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1}
+    cluster.observed = Observed(objects=tuple(each | {"status": ready} for each in echoed(objects(of))))
+    assert await reconciler.reconcile(REF) == AT_REST
+    assert cluster.condition("Ready")["status"] == "True"
+    assert len(button.told) == 1
+
+
+async def test_halt_waits_two_seconds_at_most_when_32_executors_are_out_of_reach() -> None:
+    """Each dead one holds a worker of the queue for its connect timeout; here a second is 50 ms."""
+    queue: WorkQueue[int] = WorkQueue(OperatorMetrics("x").queue)
+    turn = asyncio.Event()
+
+    async def handle(key: int) -> None:
+        if key == 32:
+            turn.set()
+        await asyncio.sleep(Timings().connect / 20)
+
+    for key in range(33):
+        queue.add(key)
+    started = asyncio.get_running_loop().time()
+    workers = [asyncio.create_task(work(queue, handle)) for _ in range(Settings().workers)]
+    await asyncio.wait_for(turn.wait(), 5)
+    assert asyncio.get_running_loop().time() - started < 3 / 20
+    for each in workers:
+        each.cancel()
+    await asyncio.gather(*workers, return_exceptions=True)
+
+
 def test_polling_is_rare_when_nothing_is_urgent() -> None:
     """The figures that decide how often an engine at rest is looked at."""
-    assert SOON < NOT_READY < HELD_BACK
+    assert SOON < NOT_READY < AT_REST

@@ -6,6 +6,8 @@ says which symbols have a promoted model, without asking a worker.
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import ValidationError
 
 from trading_engine.contract.messages import TrainingReport
@@ -14,22 +16,24 @@ from trading_operator.checks.conditions import Draft
 from trading_operator.checks.findings import Manifest, last_words
 from trading_operator.checks.reasons import Reason
 from trading_operator.checks.workloads import newest_first
-from trading_operator.desired import names
-from trading_operator.desired.labels import COMPONENT
 from trading_operator.observed import Observed
+
+#: The Job controller's own label.
+_JOB_NAME: Final = "batch.kubernetes.io/job-name"
 
 
 def model_ready(engine: TradingEngine, observed: Observed) -> Draft:
     """Whether every symbol has a promoted model, and why not."""
-    jobs = [each for each in observed.objects if each["kind"] == "Job"]
-    containers = _containers(observed)
+    # An older one trained for another timeframe or other symbols: its word is no longer the answer.
+    job = next(iter(newest_first(each for each in observed.objects if each["kind"] == "Job")), None)
+    containers = _containers(job, observed) if job else []
     report = next((found for found in map(_report, containers) if found), None)
     if report:
         return _from_report(engine, report)
-    if any(_has(job, "Failed") for job in jobs):
+    if job and _has(job, "Failed"):
         words = last_words(containers[0]) if containers else "its pods are gone"
         return _draft(ConditionStatus.FALSE, Reason.TRAINING_FAILED, words)
-    if jobs and not any(_has(job, "Complete") for job in jobs):
+    if job and not _has(job, "Complete"):
         return _draft(ConditionStatus.FALSE, Reason.TRAINING, "no model yet: signals are hold until training ends")
     return _draft(ConditionStatus.UNKNOWN, Reason.NOT_REPORTED, "no training Job has reported")
 
@@ -46,9 +50,10 @@ def _draft(status: ConditionStatus, reason: Reason, message: str) -> Draft:
     return Draft("ModelReady", status, reason, message)
 
 
-def _containers(observed: Observed) -> list[Manifest]:
-    """Statuses of the training containers, newest pod first."""
-    pods = newest_first(pod for pod in observed.pods if pod["metadata"]["labels"].get(COMPONENT) == names.TRAINING)
+def _containers(job: Manifest, observed: Observed) -> list[Manifest]:
+    """Statuses of a Job's containers, newest pod first."""
+    name = job["metadata"]["name"]
+    pods = newest_first(pod for pod in observed.pods if pod["metadata"]["labels"].get(_JOB_NAME) == name)
     return [each for pod in pods for each in pod.get("status", {}).get("containerStatuses", ())]
 
 
