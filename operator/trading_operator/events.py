@@ -10,13 +10,17 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 Manifest = Mapping[str, Any]
 
-#: Conditions whose False (or True for Stalled) deserves a warning.
-GOOD: Final = frozenset({"Ready"})
-BAD: Final = frozenset({"Stalled"})
+#: Told as warnings while a person is waited for; mere progress is none.
+WARNED: Final = frozenset({"Ready", "Stalled"})
+#: What every object starts as: nobody needs to be told.
+NEW: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {"Stalled": {"status": "False"}, "Suspended": {"status": "False"}, "Halted": {"status": "Unknown"}}
+)
 NOTE_LENGTH: Final = 1000
 
 
@@ -46,13 +50,15 @@ class EventRecorder:
         self._told: dict[tuple[str, str, str], float] = {}
 
     def transitions(self, manifest: Manifest, before: Manifest, after: Manifest) -> Iterator[dict[str, Any]]:
-        """Events for each condition whose status or reason changed."""
+        """Events for each condition whose status or reason changed; what a new object is not is no change."""
         known = {each["type"]: each for each in before.get("conditions", ())}
-        for condition in after.get("conditions", ()):
-            old = known.get(condition["type"], {})
-            changed = (old.get("status"), old.get("reason")) != (condition["status"], condition["reason"])
-            if changed and self._may_tell(manifest["metadata"]["uid"], condition):
-                yield self._event(manifest, condition)
+        now = after.get("conditions", ())
+        waits = any((each["type"], each["status"]) == ("Stalled", "True") for each in now)
+        for condition in now:
+            old = known.get(condition["type"], NEW.get(condition["type"], {}))
+            same = all(condition.get(key) == value for key, value in old.items() if key in ("status", "reason"))
+            if not (old and same) and self._may_tell(manifest["metadata"]["uid"], condition):
+                yield self._event(manifest, condition, warns=waits and condition["type"] in WARNED)
 
     def _may_tell(self, uid: str, condition: Manifest) -> bool:
         now = self._clock()
@@ -74,10 +80,9 @@ class EventRecorder:
         budget.tokens -= 1
         return True
 
-    def _event(self, manifest: Manifest, condition: Manifest) -> dict[str, Any]:
+    def _event(self, manifest: Manifest, condition: Manifest, *, warns: bool) -> dict[str, Any]:
         metadata = manifest["metadata"]
         kind, status = condition["type"], condition["status"]
-        warns = (kind in GOOD and status == "False") or (kind in BAD and status == "True")
         note = f"{kind} is {status}: {condition.get('message') or condition['reason']}"
         return {
             "apiVersion": "events.k8s.io/v1",

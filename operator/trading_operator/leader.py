@@ -60,7 +60,6 @@ class Leader:
         self._store = store
         self._timings = timings
         self._clock = clock
-        self._lease: dict[str, Any] | None = None
         self._seen_spec: dict[str, Any] | None = None
         self._seen_at = clock()
         self._renewed_at: float | None = None
@@ -89,25 +88,31 @@ class Leader:
             await sleep(self._timings.retry)
 
     async def release(self) -> None:
-        """Give the lease back, so that another takes over at once; does nothing where it is not held."""
-        if not self.leads() or self._lease is None:
+        """Give the lease back, so that another takes over at once; does nothing where it is not held.
+
+        `run` must have ended: it would take the lease again. Its last renewal may have been cut off, so the
+        lease is read first.
+        """
+        if not self.leads():
             return
         self._renewed_at = None
-        lease = copy.deepcopy(self._lease)
-        lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _now()}
         try:
-            await self._store.update(lease)
+            lease = await self._store.read()
+            if lease is None or lease["spec"].get("holderIdentity") != self.identity:
+                return
+            freed = {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _now()}
+            await self._store.update(lease | {"spec": lease["spec"] | freed})
         except (ApiRefused, ClusterUnavailable) as error:
             logger.warning("the lease is left to run out: %s", error)
 
     async def _try_once(self) -> bool:
         started = self._clock()
         try:
-            self._lease = await self._acquire_or_renew()
+            lease = await self._acquire_or_renew()
         except (ApiRefused, ClusterUnavailable) as error:
             logger.warning("lease: %s", error)
             return False
-        if self._lease is None:
+        if lease is None:
             self._lose_if_taken()
             return False
         self._renewed_at = started

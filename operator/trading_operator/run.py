@@ -132,9 +132,9 @@ async def _run(parts: Parts, connection: Connection) -> None:
     finally:
         parts.queue.close()
         await _end(others)
-        # Only now can nothing of ours write any more.
-        await parts.leader.release()
+        # Only now can nothing of ours write any more, nor take the lease again.
         await _end([leader])
+        await parts.leader.release()
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

@@ -29,11 +29,32 @@ def told(recorder: EventRecorder, before: dict[str, Any], after: dict[str, Any])
 
 
 def test_one_event_is_told_when_a_condition_changes() -> None:
-    """It names the object, warns of what is bad, and says why."""
+    """It names the object and says why."""
     (event,) = told(EventRecorder("me", clock=Clock()), ready("True"), ready("False", "Broken", "image x"))
-    assert (event["type"], event["reason"], event["action"]) == ("Warning", "Broken", "ReadyFalse")
+    assert (event["type"], event["reason"], event["action"]) == ("Normal", "Broken", "ReadyFalse")
     assert event["regarding"]["uid"] == "u"
     assert "image x" in event["note"]
+
+
+def test_warning_is_told_when_a_person_is_waited_for() -> None:
+    """Ready False is normal while something is rolled, and a warning when it will not end by itself."""
+    stalled = {"type": "Stalled", "status": "True", "reason": "Broken", "message": "image x"}
+    after = {"conditions": [*ready("False", "Broken")["conditions"], stalled]}
+    found = told(EventRecorder("me", clock=Clock()), ready("True"), after)
+    assert [(each["type"], each["action"]) for each in found] == [("Warning", "ReadyFalse"), ("Warning", "StalledTrue")]
+
+
+def test_a_new_object_tells_only_what_matters() -> None:
+    """Not suspended, not stalled and no executor yet: so it is with every new one."""
+    new = {"Ready": "False", "Stalled": "False", "Suspended": "False", "Halted": "Unknown"}
+    conditions = [{"type": type_, "status": status, "reason": "R"} for type_, status in new.items()]
+    recorder = EventRecorder("me", clock=Clock())
+    assert [each["action"] for each in told(recorder, {}, {"conditions": conditions})] == ["ReadyFalse"]
+    halted = {"conditions": [conditions[0] | {"status": "True"}, conditions[3] | {"status": "True"}]}
+    assert [each["action"] for each in told(recorder, {"conditions": conditions}, halted)] == [
+        "ReadyTrue",
+        "HaltedTrue",
+    ]
 
 
 def test_nothing_is_told_when_only_the_message_changes() -> None:

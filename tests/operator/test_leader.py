@@ -184,10 +184,23 @@ async def test_second_takes_over_at_once_when_first_releases(world: World) -> No
     await world.settle()
     second = world.candidate("second")
     await world.settle()
-    await first.release()
     world.tasks["first"].cancel()
+    await first.release()
     await world.pass_time(2)
     assert second.leads()
+
+
+async def test_lease_is_given_back_when_its_last_renewal_was_cut_off(world: World) -> None:
+    """The API server took a renewal whose answer nobody waited for: the version has moved on."""
+    first = world.candidate("first")
+    await world.settle()
+    world.tasks["first"].cancel()
+    lease = await world.store.read()
+    assert lease is not None
+    await world.store.update(lease)
+    await first.release()
+    assert world.store.lease is not None
+    assert world.store.lease["spec"]["holderIdentity"] == ""
 
 
 async def test_release_does_nothing_when_not_leading(world: World) -> None:
