@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trading_operator.kinds import Kind
+from trading_operator.kinds import Kind, Owner
 
 Manifest = Mapping[str, Any]
-Owner = tuple[str, str]
 OwnerOf = Callable[[Manifest], Owner | None]
 
 

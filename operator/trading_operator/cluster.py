@@ -20,9 +20,9 @@ from trading_operator.connection import APPLY, JSON_PATCH, Connection
 from trading_operator.desired import names, referenced_secrets
 from trading_operator.desired.labels import DESIRED_HASH
 from trading_operator.errors import ApiRefused, ClusterUnavailable
-from trading_operator.kinds import EVENT, POD, SECRET, Kind, kind_of
+from trading_operator.kinds import EVENT, POD, SECRET, Kind, Owner, kind_of
 from trading_operator.observed import Observed
-from trading_operator.ownership import Owner, is_ours
+from trading_operator.ownership import is_ours
 from trading_operator.plan import Plan
 
 FIELD_MANAGER: Final = "trading-operator"

@@ -13,6 +13,9 @@ from typing import Any, Final
 GROUP: Final = "tradingengine.io"
 VERSION: Final = "v1alpha1"
 
+#: Namespace and name of the engine that an object belongs to.
+Owner = tuple[str, str]
+
 
 @dataclass(frozen=True, order=True)
 class Kind:

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trading_operator.desired.labels import ENGINE_NAME, ENGINE_NAMESPACE, MANAGED_BY, OPERATOR, OWNED_SELECTOR
-from trading_operator.kinds import POD, Kind
-
-Owner = tuple[str, str]
+from trading_operator.kinds import POD, Kind, Owner
 
 
 def owner_of(manifest: Mapping[str, Any]) -> Owner | None:

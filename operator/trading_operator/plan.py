@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from trading_operator.desired.labels import DESIRED_HASH, Object
-from trading_operator.desired.quantities import same
+from trading_operator.desired.quantities import same, smaller
 
 Manifest = Mapping[str, Any]
 Identity = tuple[str, str, str, str]
@@ -91,10 +91,15 @@ def holds(desired: object, observed: object, field: str = "") -> bool:
 
 def _holds_map(desired: Manifest, observed: Manifest, field: str) -> bool:
     if field in _QUANTITIES:
-        return all(key in observed and same(value, observed[key]) for key, value in desired.items())
+        return all(key in observed and _holds_quantity(key, value, observed[key]) for key, value in desired.items())
     if field in _ATOMIC_MAPS:
         return dict(desired) == dict(observed)
     return all(key in observed and holds(value, observed[key], key) for key, value in desired.items())
+
+
+def _holds_quantity(key: str, desired: object, observed: object) -> bool:
+    """A volume that somebody made larger stays so: it cannot shrink, and its size is no worker's."""
+    return same(desired, observed) or (key == "storage" and smaller(desired, observed))
 
 
 def _holds_list(desired: list[Any], observed: list[Any], field: str) -> bool:

@@ -13,8 +13,9 @@ from typing import Any
 
 import yaml
 
-from trading_operator.api.v1alpha1 import GROUP, VERSION, MonitoringTarget, TradingEngine
+from trading_operator.api.v1alpha1 import MonitoringTarget, TradingEngine
 from trading_operator.api.v1alpha1.base import ApiModel
+from trading_operator.kinds import GROUP, VERSION
 
 Schema = dict[str, Any]
 

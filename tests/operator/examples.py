@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trading_engine.contract.workers import COLLECTORS, WORKERS
-from trading_operator.api.v1alpha1 import GROUP, VERSION
+from trading_operator.kinds import GROUP, VERSION
 
 Path = tuple[str | int, ...]
 API_VERSION = f"{GROUP}/{VERSION}"

@@ -103,6 +103,15 @@ def test_claim_is_kept_when_it_is_not_desired_any_more() -> None:
     assert plan((), [claim]) == Plan()
 
 
+@pytest.mark.parametrize(("size", "applied"), [("10Gi", False), ("1Gi", True), ("2048Mi", False), ("a lot", True)])
+def test_claim_keeps_its_size_when_somebody_made_it_larger(size: str, applied: bool) -> None:
+    """A volume grows by hand, its spec being immutable; asking it to shrink would be refused for ever."""
+    desired, observed, found = one("PersistentVolumeClaim", "paper-postgresql")
+    found["spec"]["resources"]["requests"]["storage"] = size
+
+    assert bool(plan(desired, observed)) == applied
+
+
 def test_object_is_left_alone_when_it_is_being_deleted() -> None:
     """It is made again when it is gone, not while it goes."""
     desired, observed, found = one("Service", "paper-trade-executor")

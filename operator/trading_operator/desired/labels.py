@@ -13,8 +13,9 @@ from typing import Any, Final, Protocol
 
 import orjson
 
-from trading_operator.api.v1alpha1 import GROUP, TradingEngine
+from trading_operator.api.v1alpha1 import TradingEngine
 from trading_operator.api.v1alpha1.base import API_VERSION
+from trading_operator.kinds import GROUP
 
 Object = dict[str, Any]
 

@@ -117,7 +117,8 @@ def destination(url: str, namespace: str) -> Object:
     """Egress rule for the host of a URL.
 
     `name` and `name.namespace.svc[...]` are Services: any port of pods in that namespace, for a policy sees
-    the pod's port, not the Service's. An address is itself. Anything else is the public internet.
+    the pod's port, not the Service's. An address is itself, unless it is link-local: there a cloud keeps its
+    credentials, and no exchange. Anything else is the public internet.
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or (80 if parts.scheme == "http" else _HTTPS)
@@ -130,7 +131,8 @@ def destination(url: str, namespace: str) -> Object:
         address = ipaddress.ip_address(host)
     except ValueError:
         return _rule("to", [_internet()], port)
-    return _rule("to", [{"ipBlock": {"cidr": f"{address}/{address.max_prefixlen}"}}], port)
+    block = {"ipBlock": {"cidr": f"{address}/{address.max_prefixlen}"}}
+    return _rule("to", [_internet() if address.is_link_local else block], port)
 
 
 def _database_rule(engine: TradingEngine) -> Object:

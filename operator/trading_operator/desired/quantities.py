@@ -38,7 +38,17 @@ def canonical(quantity: str) -> str:
 
 def same(left: object, right: object) -> bool:
     """Whether two values are the same quantity."""
+    return _difference(left, right) == 0
+
+
+def smaller(left: object, right: object) -> bool:
+    """Whether one quantity is smaller than another."""
+    difference = _difference(left, right)
+    return difference is not None and difference < 0
+
+
+def _difference(left: object, right: object) -> Decimal | None:
     try:
-        return amount(str(left)) == amount(str(right))
+        return amount(str(left)) - amount(str(right))
     except ValueError:
-        return False
+        return None

@@ -161,3 +161,10 @@ def test_exchange_is_the_internet_without_neighbours_when_no_url_is_given() -> N
         "risk-management",
     }
     assert len(open_to_internet) == 3
+
+
+def test_destination_is_not_the_metadata_service_when_url_names_it() -> None:
+    """What a tenant writes into a URL must not open a cloud's credentials to a pod in the collectors' namespace."""
+    (peer,) = destination("http://169.254.169.254/latest", HOME)["to"]
+
+    assert "169.254.0.0/16" in peer["ipBlock"]["except"]

@@ -16,9 +16,8 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from trading_operator.errors import InvalidResource
+from trading_operator.kinds import GROUP, VERSION
 
-GROUP: Final = "tradingengine.io"
-VERSION: Final = "v1alpha1"
 API_VERSION: Final = f"{GROUP}/{VERSION}"
 
 MAX_CONDITIONS: Final = 16
