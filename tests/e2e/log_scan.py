@@ -28,7 +28,13 @@ class Allowed:
         return re.search(self.pod, pod) is not None and re.search(self.line, line) is not None
 
 
-ALLOWED: tuple[Allowed, ...] = ()
+ALLOWED: tuple[Allowed, ...] = (
+    Allowed(
+        r"trading-operator",
+        r"closing of asynchronous generator.*infinite_watch",
+        "kopf leaves the generator of a watch to the loop that closes; the process is over then, nothing is lost",
+    ),
+)
 
 
 def is_error(line: str) -> bool:
