@@ -135,6 +135,17 @@ async def _run(parts: Parts, connection: Connection) -> None:
         # Only now can nothing of ours write any more, nor take the lease again.
         await _end([leader])
         await parts.leader.release()
+        asyncio.get_running_loop().set_exception_handler(at_the_end)
+
+
+def at_the_end(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Exception handler of a loop that ends: says everything but one thing.
+
+    A watch of kopf that is cancelled while it hands out an event leaves two nested generators to the loop, which
+    closes both at once, and the outer one complains that the inner one is closed already.
+    """
+    if "asyncgen" not in context:
+        loop.default_exception_handler(context)
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:
