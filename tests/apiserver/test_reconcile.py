@@ -17,6 +17,7 @@ from trading_operator.desired import desired_objects, inputs_from, referenced_se
 from trading_operator.plan import plan
 from trading_operator.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("clean")
 WITHIN = 2.0
 
 

@@ -12,6 +12,8 @@ from tests.apiserver.conftest import ENGINES, World
 from tests.apiserver.kube import eventually
 from tests.apiserver.workloads import executor_at, run_pod
 
+pytestmark = pytest.mark.usefixtures("clean")
+
 
 @pytest.mark.parametrize("suspended", [False, True], ids=["running", "suspended"])
 def test_halt_reaches_the_executor_at_once_and_shows_after_its_word(

@@ -84,6 +84,8 @@ class ApiServer:
         self.kubeconfig = self._write_kubeconfig("admin", self.client_certificate, self.client_key)
         self._binaries = binaries
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._audited = 0
+        self._audit_events: list[dict[str, object]] = []
 
     @property
     def pid(self) -> int:
@@ -148,8 +150,13 @@ class ApiServer:
 
     def audit_events(self) -> list[dict[str, object]]:
         """The audit events so far, oldest first; the last line may still be incomplete and is then left out."""
-        lines = self.audit_log.read_text().split("\n")[:-1]
-        return [json.loads(line) for line in lines]
+        with self.audit_log.open("rb") as log:  # asked many times a second: only what is new is parsed
+            log.seek(self._audited)
+            complete = log.read().rpartition(b"\n")[0]
+        if complete:
+            self._audited += len(complete) + 1
+            self._audit_events += map(json.loads, complete.split(b"\n"))
+        return list(self._audit_events)
 
     def _write_kubeconfig(self, user: str, certificate: Path, key: Path) -> Path:
         path = self.folder / f"{user.replace(':', '-')}.kubeconfig"
