@@ -10,11 +10,10 @@ from trading_operator.kinds import POD, Kind, Owner
 
 
 def owner_of(manifest: Mapping[str, Any]) -> Owner | None:
-    """Namespace and name of the engine whose mark an object carries, or None."""
+    """Namespace and name of the engine whose mark an object carries, or None; a label may be empty, an engine not."""
     labels = manifest["metadata"].get("labels") or {}
-    if ENGINE_NAME not in labels or ENGINE_NAMESPACE not in labels:
-        return None
-    return labels[ENGINE_NAMESPACE], labels[ENGINE_NAME]
+    namespace, name = labels.get(ENGINE_NAMESPACE), labels.get(ENGINE_NAME)
+    return (namespace, name) if namespace and name else None
 
 
 def is_ours(manifest: Mapping[str, Any]) -> bool:

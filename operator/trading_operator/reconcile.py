@@ -155,9 +155,12 @@ class Reconciler:
                 logger.warning("an Event was refused: %s", error)
 
     async def _sweep(self, ref: Ref) -> None:
-        """Delete what a deleted engine left outside its namespace; what is inside has ownerReferences."""
+        """Delete what a deleted engine left outside its namespace.
+
+        What is inside has ownerReferences, or lost them because somebody asked the API server to orphan it.
+        """
         owned = self._cluster.owned((ref.namespace, ref.name))
-        left = plan((), (each for each in owned if each["kind"] != POD.name and not _has_owner(each))).delete
+        left = plan((), (each for each in owned if _is_left_elsewhere(each, ref))).delete
         # Nothing is destroyed on the word of a cache.
         if not left or await self._cluster.exists(ref):
             return
@@ -166,8 +169,10 @@ class Reconciler:
             await self._cluster.delete(each)
 
 
-def _has_owner(manifest: Manifest) -> bool:
-    return bool(manifest["metadata"].get("ownerReferences"))
+def _is_left_elsewhere(manifest: Manifest, ref: Ref) -> bool:
+    metadata = manifest["metadata"]
+    foreign = metadata["namespace"] != ref.namespace and not metadata.get("ownerReferences")
+    return foreign and manifest["kind"] != POD.name
 
 
 def _is_running_executor(manifest: Manifest, ref: Ref) -> bool:

@@ -211,7 +211,10 @@ async def test_refusal_is_shown_and_raised_when_the_api_server_says_no() -> None
 
 @pytest.mark.parametrize("there", [False, True], ids=["gone", "there after all"])
 async def test_leftovers_elsewhere_are_swept_only_when_the_engine_is_gone_for_sure(there: bool) -> None:
-    """Nothing is destroyed on the word of a cache; what has an ownerReference is the garbage collector's."""
+    """Nothing is destroyed on the word of a cache; what has an ownerReference is the garbage collector's.
+
+    What was orphaned on purpose (`kubectl delete --cascade=orphan`) is the user's.
+    """
     cluster, _, reconciler = bench(None)
     cluster.there = there
     away = {
@@ -220,7 +223,7 @@ async def test_leftovers_elsewhere_are_swept_only_when_the_engine_is_gone_for_su
         "metadata": {"name": "away", "namespace": "crypto-collectors", "labels": OURS},
     }
     home = a_token() | {"metadata": a_token()["metadata"] | {"ownerReferences": [{"uid": "u"}]}}
-    cluster.objects = [away, home, a_pod()]
+    cluster.objects = [away, home, a_pod(), a_token()]
     await reconciler.reconcile(REF)
     assert cluster.story == ([] if there else ["delete ConfigMap away"])
 

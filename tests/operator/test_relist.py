@@ -203,3 +203,14 @@ async def test_process_stays_when_what_was_listed_went_before_the_watch_began(be
 
     assert alive
     assert bench.cache.get(SERVICE_REF) is None
+
+
+@pytest.mark.parametrize("label", ["tradingengine.io/engine", "tradingengine.io/engine-namespace"])
+def test_nobody_is_woken_when_a_mark_is_empty(label: str) -> None:
+    """A label may be empty, and a path made of it would ask for all engines."""
+    bench = Bench()
+    found = a_service(1)
+    found["metadata"]["labels"][label] = ""
+    bench.handlers.on_event(SERVICE, "ADDED", found)
+    bench.handlers.wake_orphans()
+    assert bench.woken == []
