@@ -104,7 +104,7 @@ class PostgresServer:
             "unix_socket_directories": self.folder,
             "fsync": "off",  # only a killed machine loses by it; a busy disk can stall a sync beyond our timeouts
             "shared_buffers": "32MB",
-            "max_connections": 30,
+            "max_connections": 200,
         }
         settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         command = [str(self._programs / "postgres"), "-D", str(self.folder / "data"), *settings]

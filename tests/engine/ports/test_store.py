@@ -369,6 +369,7 @@ async def test_positions_are_the_fold_of_the_fills_in_whatever_order_they_came(
     fills = await database.run(lambda store: store.fills())
     assert [fill.timestamp_ms for fill in fills] == sorted(fields["timestamp_ms"] for fields in trades)
     assert await database.run(lambda store: store.positions()) == fold(fills)
+    await database.close()  # one of many examples: their connections would pile up until the end of the test
 
 
 # the red button
