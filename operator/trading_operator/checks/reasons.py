@@ -26,7 +26,11 @@ class Reason(StrEnum):
         "InvalidSpec",
         "The object does not fit its kind; the message names field, value and what is allowed.",
     )
-    APPLY_REFUSED = "ApplyRefused", "The API server refused an object of the engine; the message has its words."
+    APPLY_REFUSED = (
+        "ApplyRefused",
+        "An object of the engine was refused, by the API server or because somebody else made one of that name;"
+        " the message says which. Nothing that comes after it is written.",
+    )
     SECRET_MISSING = "SecretMissing", "A Secret that the spec names is not there, or lacks a key."
     IMAGE_PULL_FAILED = "ImagePullFailed", "The kubelet cannot get a container's image."
     UNSCHEDULABLE = "Unschedulable", "The scheduler finds no node for a pod."

@@ -4,84 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests.operator.engines import echoed, engine, live, objects
+from tests.operator.engines import engine, live
+from tests.operator.observations import NOW, condition, container, report, rolled, waiting, with_failing_pod
 from trading_engine.contract.config import TradingState
-from trading_engine.contract.messages import TradingStateReport, TrainingReport
-from trading_operator.api.v1alpha1 import Condition, MonitoringTarget, TradingEngine, TradingEngineStatus
+from trading_operator.api.v1alpha1 import MonitoringTarget, TradingEngine
 from trading_operator.checks import engine_status, invalid_status, target_status
 from trading_operator.checks.reasons import NEEDS_A_PERSON, Reason, reference
 from trading_operator.desired.labels import secret
 from trading_operator.errors import InvalidResource
 from trading_operator.observed import Observed
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
 OUT_OF_MEMORY = {"exitCode": 137, "reason": "OOMKilled"}
 Edit = Callable[[dict[str, Any]], object]
-
-
-def report(state: TradingState = TradingState.ACTIVE) -> TradingStateReport:
-    """The executor's word."""
-    return TradingStateReport(state=state, who="operator", why="", since_ms=0, orders_sent_since=0)
-
-
-def rolled(of: TradingEngine) -> Observed:
-    """Everything runs."""
-    found = echoed(objects(of))
-    for each in found:
-        if each["kind"] in ("Deployment", "StatefulSet"):
-            each["status"] = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1}
-    pods = tuple(pod(each) for each in found if each["kind"] == "Deployment")
-    return Observed(objects=tuple(found), pods=pods, trading=report())
-
-
-def pod(deployment: dict[str, Any], **status: Any) -> dict[str, Any]:
-    """A pod of a Deployment, ready unless a status says otherwise."""
-    template = deployment["spec"]["template"]
-    ready = {"conditions": [{"type": "Ready", "status": "True"}], "containerStatuses": [container(ready=True)]}
-    return {
-        "kind": "Pod",
-        "metadata": {
-            "name": deployment["metadata"]["name"] + "-abc",
-            "namespace": deployment["metadata"]["namespace"],
-            "labels": template["metadata"]["labels"],
-            "creationTimestamp": "2026-01-02T03:00:00Z",
-        },
-        "spec": template["spec"],
-        "status": status or ready,
-    }
-
-
-def container(ready: bool = False, **fields: Any) -> dict[str, Any]:
-    """Status of the risk worker's container."""
-    return {"name": "risk-management", "ready": ready, "restartCount": 0, "state": {}} | fields
-
-
-def waiting(reason: str, message: str = "", **fields: Any) -> dict[str, Any]:
-    """Status of a pod whose container waits."""
-    state = {"waiting": {"reason": reason, "message": message}}
-    return {"containerStatuses": [container(state=state, **fields)]}
-
-
-def with_failing_pod(of: TradingEngine, **status: Any) -> Observed:
-    """All runs but the risk worker, whose new pod has this status."""
-    observed = rolled(of)
-    name = ("Deployment", f"{of.name}-risk-management")
-    risk = next(each for each in observed.objects if (each["kind"], each["metadata"]["name"]) == name)
-    risk["status"]["updatedReplicas"] = 0  # type: ignore[index]  # an echo is a plain dictionary
-    newer = pod(dict(risk), **status)
-    newer["metadata"] |= {"name": "newer", "creationTimestamp": "2026-01-02T03:03:00Z"}
-    return dataclasses.replace(observed, pods=(*observed.pods, newer))
-
-
-def condition(status: TradingEngineStatus, type_: str) -> Condition:
-    """One condition."""
-    return next(each for each in status.conditions if each.type == type_)
 
 
 def test_engine_is_ready_when_all_is_rolled() -> None:
@@ -259,61 +199,6 @@ def test_generation_is_on_status_and_each_condition_when_computed() -> None:
     status = engine_status(of, rolled(of), NOW)
 
     assert {status.observed_generation, *(each.observed_generation for each in status.conditions)} == {7}
-
-
-def training(of: TradingEngine, **terminated: Any) -> dict[str, Any]:
-    """The training pod of an engine, ended."""
-    job = next(each for each in objects(of) if each["kind"] == "Job")
-    labels = job["spec"]["template"]["metadata"]["labels"] | {"batch.kubernetes.io/job-name": job["metadata"]["name"]}
-    ended = {"name": "training", "restartCount": 0, "state": {"terminated": terminated}}
-    metadata = {"name": "t", "labels": labels, "creationTimestamp": "2026-01-02T03:00:00Z"}
-    return {"kind": "Pod", "metadata": metadata, "spec": {}, "status": {"containerStatuses": [ended]}}
-
-
-def test_models_are_ready_when_training_reported_all_symbols() -> None:
-    """True on the Job's own report; not merely because the Job ended well."""
-    of = engine(symbols=["BTC/USD", "ETH/USD"])
-    both = TrainingReport(promoted=("BTC/USD", "ETH/USD")).model_dump_json()
-    one = TrainingReport(promoted=("BTC/USD",), refused={"ETH/USD": "below the base rate"}).model_dump_json()
-    found = [
-        condition(
-            engine_status(of, dataclasses.replace(rolled(of), pods=(training(of, exitCode=0, message=message),)), NOW),
-            "ModelReady",
-        )
-        for message in (both, one, "not a report")
-    ]
-
-    assert [(each.status, each.reason) for each in found] == [
-        ("True", "ModelsPromoted"),
-        ("False", "NoModel"),
-        ("False", "Training"),
-    ]
-    assert found[1].message == "ETH/USD: below the base rate"
-
-
-def test_models_are_not_ready_when_only_an_older_job_reported() -> None:
-    """Candles of another length need another model, until whose training ends nothing is promoted."""
-    before, now = engine(timeframe="1m"), engine(timeframe="5m")
-    old = training(before, exitCode=0, message=TrainingReport(promoted=("BTC/USD",)).model_dump_json())
-    jobs = [next(each for each in rolled(of).objects if each["kind"] == "Job") | {"status": {}} for of in (before, now)]
-    for number, job in enumerate(jobs):
-        job["metadata"]["creationTimestamp"] = f"2026-01-02T03:0{number}:00Z"
-    observed = dataclasses.replace(rolled(now), objects=tuple(jobs), pods=(old,))
-
-    assert condition(engine_status(now, observed, NOW), "ModelReady").reason == "Training"
-
-
-def test_training_failure_is_told_when_job_gave_up() -> None:
-    """With its last words; trading goes on as hold, so Ready does not depend on it."""
-    observed = rolled(engine())
-    job = next(each for each in observed.objects if each["kind"] == "Job")
-    job["status"] = {"conditions": [{"type": "Failed", "status": "True"}]}  # type: ignore[index]
-    ended = training(engine(), exitCode=1, reason="Error", message="no candles")
-    status = engine_status(engine(), dataclasses.replace(observed, pods=(*observed.pods, ended)), NOW)
-
-    assert condition(status, "ModelReady").reason == "TrainingFailed"
-    assert "no candles" in condition(status, "ModelReady").message
-    assert condition(status, "Ready").status == "True"
 
 
 def test_suspended_says_so_when_objects_are_missing() -> None:
