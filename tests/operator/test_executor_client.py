@@ -42,7 +42,7 @@ class Executor:
     async def handle(self, request: web.Request) -> web.Response:
         self.asked.append(request.method)
         if self.silent:
-            await asyncio.sleep(5)
+            await asyncio.sleep(1.5)  # longer than anybody waits
         if request.headers["Authorization"] != "Bearer t":
             return web.Response(status=401)
         if request.method == "PUT":
