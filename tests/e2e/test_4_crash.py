@@ -11,11 +11,12 @@ from tools.kubectl import KubectlFailed, until
 from trading_engine.contract.messages import TERMINAL
 from trading_engine.contract.workers import WORKERS, WorkerName
 
-#: When each worker is killed: as soon as work is at the stage that it does.
+#: When each worker is killed: as soon as the first recommendation is at or past the stage that it does; the
+#: others are still on their way to it, for verdicts come one after another.
 STAGES = {
     WorkerName.SIGNAL_GENERATOR: ("pending",),
     WorkerName.LLM_VALIDATION: ("pending",),
-    WorkerName.RISK_MANAGEMENT: ("validated",),
+    WorkerName.RISK_MANAGEMENT: ("validated", "approved", "executing", "filled"),
     WorkerName.TRADE_EXECUTOR: ("executing", "filled"),
     WorkerName.TRADE_ORCHESTRATOR: ("approved", "executing", "filled"),
 }
