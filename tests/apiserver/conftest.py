@@ -130,8 +130,7 @@ def _operators(world: World, folder: Path) -> Iterator[Operators]:
         for process in started:
             process.end()
         problems = [line for process in started for line in process.lines() if line["level"] == "error"]
-        # kopf leaves the generator of a watch to the loop that closes; the process is over then, nothing is lost.
-        bugs = [line for line in problems if "exception" in line and "infinite_watch" not in line["message"]]
+        bugs = [line for line in problems if "exception" in line]
         assert not bugs, bugs
 
 
