@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 
 from trading_operator.api.v1alpha1 import TradingEngine
-from trading_operator.cache import Cache, Manifest, Ref, ref_of
+from trading_operator.cache import Cache, Manifest, Ref, ref_of, version_of
 from trading_operator.connection import APPLY, JSON_PATCH, Connection
 from trading_operator.desired import names, referenced_secrets
 from trading_operator.desired.labels import DESIRED_HASH
@@ -99,6 +99,9 @@ class Cluster:
         except ApiRefused as error:
             if error.status not in (NOT_FOUND, CONFLICT):
                 raise
+            if error.status == NOT_FOUND:
+                # It went before the watches began, so none will tell: deleted once more at every look otherwise.
+                self._cache.remove(_ref(manifest), version_of(manifest))
 
     async def write_status(self, kind: Kind, manifest: Manifest, status: Mapping[str, Any]) -> bool:
         """Replace a status that differs from the known one; whether it was written. A deleted object is no error.

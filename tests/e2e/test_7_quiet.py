@@ -43,7 +43,7 @@ def writes(since: float) -> Counter[str]:
 def test_operator_writes_nothing_when_at_rest(paper: Engine) -> None:
     """Five minutes of an engine that trades: Lease renewals only."""
     paper.wait_for("Ready", "True", 120)
-    time.sleep(20)
+    time.sleep(40)  # the operators were replaced a moment ago: their first relist is part of the start
     since = time.time()
     time.sleep(REST_SECONDS)
     found = writes(since)

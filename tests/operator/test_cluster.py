@@ -28,6 +28,10 @@ class PlayedApi:
         self.asked.append((method, path))
         if method == "POST" and f"{path}/{orjson.loads(body)['metadata']['name']}" in self.held:
             raise ApiRefused(409, "AlreadyExists", path)
+        if method == "DELETE":
+            if self.held.pop(path, None) is None:
+                raise ApiRefused(404, "NotFound", path)
+            return {}
         if method != "GET":
             return self.hold(orjson.loads(body))
         if path not in self.held:
@@ -131,3 +135,12 @@ async def test_values_of_a_secret_are_kept_when_it_is_seen_only_now() -> None:
         await cluster.execute(Plan(apply=(wanted,)), Observed())
     assert api.writes() == []
     assert cache.get(ref_of(kind_of(held), held)) is not None
+
+
+async def test_object_is_forgotten_when_its_deletion_finds_nothing() -> None:
+    """A ghost of the first list that no watch will tell of is deleted in vain once, not at every look."""
+    _, cache, cluster = bench()
+    ghost = echoed(objects(engine()))[0]
+    cache.put(kind_of(ghost), ghost)
+    await cluster.delete(ghost)
+    assert cache.get(ref_of(kind_of(ghost), ghost)) is None
