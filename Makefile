@@ -23,7 +23,7 @@ demo-down: $(VENV)/.complete ## Remove what the demo made (the cluster stays: `m
 	$(PY) -m tools.demo down
 
 .PHONY: test
-test: ## Everything: lint, types, layers, generated files, unit, apiserver, e2e; each with its time
+test: ## Everything: lint, types, layers, generated files, unit, replay, apiserver, e2e; each with its time
 	@$(STAGE) setup 900 $(MAKE) -s $(VENV)/.complete
 	@$(STAGE) lint 300 $(MAKE) -s lint
 	@$(STAGE) verify 120 $(MAKE) -s verify

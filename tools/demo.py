@@ -117,7 +117,6 @@ def print_result(kubectl: Kubectl, played: stack.Tape) -> None:
     _show(kubectl, "get", "pods", "-n", NAMESPACE)
     _show(kubectl, "exec", "-n", NAMESPACE, f"deployment/{ENGINE}-trade-orchestrator", "--", "trading-engine",
           "recommendations", "--config", "/etc/trading-engine/config.json", "--limit", "5")  # fmt: skip
-    command = " ".join(kubectl.command)
     print(f"""
 Prices: {played.label}. Verdicts of the local language model are a check of the plumbing, not an opinion.
 
@@ -132,7 +131,6 @@ Remove:
   make demo-down       the engine, the operator and the exchange
   make cluster-down    the whole cluster
 """)
-    del command
 
 
 def _show(kubectl: Kubectl, *arguments: str) -> None:

@@ -16,7 +16,7 @@ from tests.cluster import base_images, engine
 from tests.cluster.provider import from_environment
 from tools import images
 from tools.images import ROOT
-from tools.kubectl import Kubectl, Object, until
+from tools.kubectl import Kubectl, KubectlFailed, Object, until
 
 OPERATOR_NAMESPACE = "trading-operator-system"
 EXCHANGE_NAMESPACE = "crypto-exchange"
@@ -99,7 +99,7 @@ def _apply_kinds_first(kubectl: Kubectl, manifests: str) -> None:
     """Namespaces and CRDs must be there before what uses them: apply twice rather than sort ourselves."""
     try:
         kubectl.apply(manifests)
-    except Exception:
+    except KubectlFailed:
         time.sleep(3)
         kubectl.apply(manifests)
 

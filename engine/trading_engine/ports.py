@@ -11,7 +11,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from uuid import UUID
 
-from trading_engine.contract.config import TradingState
 from trading_engine.contract.messages import (
     Assessment,
     Execution,
@@ -361,7 +360,3 @@ class Database(Protocol):
 
     async def close(self) -> None:
         """Release connections."""
-
-
-#: States in which the executor may send orders, for readers of TradingStateReport.
-SENDING_STATES: frozenset[TradingState] = frozenset({TradingState.ACTIVE, TradingState.REDUCING})

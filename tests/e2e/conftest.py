@@ -10,7 +10,6 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
@@ -19,27 +18,21 @@ from tests.e2e.engine import Engine
 from tests.e2e.log_collector import LogCollector
 from tests.e2e.log_scan import unexpected
 from tools import stack
+from tools.demo import FEE_RATE, SYMBOLS
 from tools.images import ROOT
 from tools.kubectl import Kubectl, KubectlFailed, until
 
 PAPER = yaml.safe_load((ROOT / "manifests" / "samples" / "paper.yaml").read_text())
 MARKET = ROOT.parent / "shared" / "market"
-TAPES = (
-    "coinbase_BTC-USD_1m_trade",
-    "coinbase_ETH-USD_1m_trade",
-    "coinbase_LTC-USD_1m_trade",
-    "coinbase_BTC-EUR_1m_trade",
-)
-FEE_RATE = "0.0001"
 NAMESPACES = ("crypto-trading", "crypto-second", "crypto-collectors", "crypto-exchange", stack.OPERATOR_NAMESPACE)
 
 
 def tape() -> stack.Tape:
     """Real candles where they are; else synthetic ones, said so."""
-    files = tuple(MARKET / f"{name}.csv.gz" for name in TAPES)
+    files = tuple(MARKET / f"coinbase_{symbol}_1m_trade.csv.gz" for symbol in SYMBOLS)
     if all(path.is_file() for path in files):
         return stack.Tape(files, FEE_RATE)
-    return stack.Tape((), FEE_RATE, synthetic=("BTC-USD", "ETH-USD", "LTC-USD", "BTC-EUR"))
+    return stack.Tape((), FEE_RATE, synthetic=SYMBOLS)
 
 
 @pytest.fixture(scope="session")
@@ -94,11 +87,3 @@ def paper(kubectl: Kubectl, logs: LogCollector) -> Engine:
     engine.wait_for("Ready", "True", 240)
     print(f"\napply -> Ready=True: {time.monotonic() - started:.0f} s")
     return engine
-
-
-def save(name: str, text: str) -> Path:
-    """Keep something for people to read after the run."""
-    path = ROOT / "out" / name
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(text)
-    return path
