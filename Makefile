@@ -97,5 +97,5 @@ clean: ## Remove what was built here (the shared cache stays: `python3 -m tests.
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: lock
-lock: $(VENV)/.complete ## Resolve requirements.lock anew (needs uv)
-	uv pip compile pyproject.toml --all-extras --generate-hashes --no-header --python-version 3.11 -o requirements.lock
+lock: $(VENV)/.complete ## Resolve requirements.lock anew
+	$(VENV)/bin/uv pip compile pyproject.toml --all-extras --generate-hashes --no-header --python-version 3.11 -o requirements.lock
