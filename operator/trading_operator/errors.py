@@ -38,3 +38,15 @@ class Deaf(OperatorError):
 
 class NotInstalled(OperatorError):
     """The kinds of this project are not in the cluster."""
+
+
+class PrometheusUnavailable(OperatorError):
+    """Prometheus does not answer, answers 5xx, or with something else than its API: nothing is known."""
+
+
+class PrometheusRefused(OperatorError):
+    """Prometheus understood a request and said no: a query it cannot parse, a configuration it cannot load."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status

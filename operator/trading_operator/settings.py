@@ -26,6 +26,10 @@ class Settings(BaseSettings):
     """Where collectors run. Never a tenant's choice."""
     monitoring_namespace: str = "monitoring"
     """Where Prometheus runs: the only namespace that may read the workers' metrics."""
+    prometheus_url: str = ""
+    """Base URL of the Prometheus that scrapes; the Service `prometheus` of the monitoring namespace where it is empty."""
+    evidence_seconds: float = Field(default=10, ge=1)
+    """Seconds between two looks at what Prometheus sees."""
     pod_namespace: str = "trading-operator-system"
     """Where the operator itself runs; holds the Lease."""
     pod_name: str = "trading-operator"
@@ -44,3 +48,8 @@ class Settings(BaseSettings):
     """Port of /healthz, /readyz and /metrics; 0 picks a free one."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Lowest level that is logged."""
+
+    @property
+    def prometheus(self) -> str:
+        """Base URL of the Prometheus that scrapes."""
+        return self.prometheus_url or f"http://prometheus.{self.monitoring_namespace}.svc:9090"
