@@ -35,13 +35,13 @@ def _condition() -> dict[str, Any]:
     }
 
 
-def _worker() -> dict[str, Any]:
+def _collector() -> dict[str, Any]:
     amounts = {"cpu": "100m", "memory": "256Mi"}
-    return {
-        "image": "registry.example/trading-engine:1",
-        "resources": {"requests": dict(amounts), "limits": dict(amounts)},
-        "logLevel": "Debug",
-    }
+    return {"resources": {"requests": dict(amounts), "limits": dict(amounts)}, "logLevel": "Debug"}
+
+
+def _worker() -> dict[str, Any]:
+    return {"image": "registry.example/trading-engine:1"} | _collector()
 
 
 def _engine(name: str) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def _engine(name: str) -> dict[str, Any]:
             },
             "paper": {"balance": "10000", "fillRatio": "1", "feeRate": "0.001"},
             "workers": {worker.field: _worker() for worker in WORKERS},
-            "collectors": {collector.field: _worker() for collector in COLLECTORS},
+            "collectors": {collector.field: _collector() for collector in COLLECTORS},
             "observability": {"scrape": "Annotations"},
         },
         "status": {

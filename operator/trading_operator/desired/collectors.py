@@ -11,7 +11,7 @@ from typing import Final
 from trading_engine.contract.workers import COLLECTORS, Worker
 from trading_operator.api.v1alpha1 import TradingEngine
 from trading_operator.desired import names, rbac
-from trading_operator.desired.config import collector_config, config_hash, config_map, worker_spec
+from trading_operator.desired.config import collector_config, collector_spec, config_hash, config_map
 from trading_operator.desired.inputs import Inputs
 from trading_operator.desired.labels import CONFIG_HASH, Object, away_name, digest_of, finished, secret
 from trading_operator.desired.pods import (
@@ -81,9 +81,9 @@ def _deployment(engine: TradingEngine, collector: Worker, settings: Settings, ac
 
 
 def _container(engine: TradingEngine, collector: Worker, settings: Settings, mounts: tuple[Mount, ...]) -> Object:
-    wanted = worker_spec(engine, collector)
+    wanted = collector_spec(engine, collector)
     command = ("trading-engine", "collect", _subject(collector), "--config", names.CONFIG_FILE)
-    return container(collector.service, wanted.image or settings.engine_image, command, mounts, settings) | serving(
+    return container(collector.service, settings.engine_image, command, mounts, settings) | serving(
         collector, resources(_AMOUNTS, wanted.resources)
     )
 

@@ -24,15 +24,20 @@ from trading_engine.contract.config import (
     RiskConfig,
 )
 from trading_engine.contract.workers import SHARED, WORKERS, Worker
-from trading_operator.api.v1alpha1 import TradingEngine, WorkerSpec
+from trading_operator.api.v1alpha1 import CollectorSpec, TradingEngine, WorkerSpec
 from trading_operator.desired import names
 from trading_operator.desired.labels import Object, digest_of
 
 
 def worker_spec(engine: TradingEngine, worker: Worker) -> WorkerSpec:
-    """The spec of one worker or collector."""
-    owner = engine.spec.workers if worker in WORKERS else engine.spec.collectors
-    found: WorkerSpec = getattr(owner, worker.name.value)
+    """The spec of one worker."""
+    found: WorkerSpec = getattr(engine.spec.workers, worker.name.value)
+    return found
+
+
+def collector_spec(engine: TradingEngine, collector: Worker) -> CollectorSpec:
+    """The spec of one collector."""
+    found: CollectorSpec = getattr(engine.spec.collectors, collector.name.value)
     return found
 
 
@@ -70,7 +75,7 @@ def collector_config(engine: TradingEngine, collector: Worker) -> EngineConfig:
         timeframe=spec.timeframe,
         exchange=ExchangeConfig(id=spec.exchange.id.value, url=spec.exchange.url),
         database=_database_of(engine, names.COLLECTOR_ROLE),
-        log_levels={collector.name: worker_spec(engine, collector).log_level},
+        log_levels={collector.name: collector_spec(engine, collector).log_level},
     )
 
 

@@ -55,7 +55,7 @@ def pods() -> list[tuple[str, dict[str, Any]]]:
             {"llm": {"provider": "Ollama", "url": "http://ollama.llm.svc:11434"}},
             {CONFIG, *deployments("llm-validation"), ("NetworkPolicy", "paper-llm-validation")},
         ),
-        ({"collectors": {"exchangeData": {"image": "registry.example/x:1"}}}, {("Deployment", COLLECTOR)}),
+        ({"collectors": {"exchangeData": {"resources": {"limits": {"memory": "1Gi"}}}}}, {("Deployment", COLLECTOR)}),
         (
             {"observability": {"scrape": "Disabled"}},
             {

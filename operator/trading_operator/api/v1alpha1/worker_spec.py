@@ -41,15 +41,20 @@ class ResourcesSpec(ApiModel):
     """Upper bound."""
 
 
-class WorkerSpec(ApiModel):
+class CollectorSpec(ApiModel):
+    """One collector's own settings. Its image is the operator's: it runs in a namespace that engines share."""
+
+    resources: ResourcesSpec = ResourcesSpec()
+    """Resources of the container."""
+    log_level: LogLevel = LogLevel.INFO
+    """Lowest level that is written."""
+
+
+class WorkerSpec(CollectorSpec):
     """One worker's own settings."""
 
     image: Image | None = None
     """Image in place of the operator's default."""
-    resources: ResourcesSpec = ResourcesSpec()
-    """Resources of the worker's container."""
-    log_level: LogLevel = LogLevel.INFO
-    """Lowest level that is written."""
 
 
 class WorkersSpec(ApiModel):
@@ -70,5 +75,5 @@ class WorkersSpec(ApiModel):
 class CollectorsSpec(ApiModel):
     """Settings of each collector."""
 
-    exchange_data: WorkerSpec = WorkerSpec()
+    exchange_data: CollectorSpec = CollectorSpec()
     """Stores the closed candles of the exchange."""
