@@ -53,7 +53,7 @@ apiserver: $(VENV)/.complete ## CRDs and reconcile against a real kube-apiserver
 
 .PHONY: e2e
 e2e: $(VENV)/.complete ## The whole on a real kind cluster
-	$(PY) -m pytest -v -s tests/e2e
+	$(PY) -m pytest -v -s --durations=15 tests/e2e
 
 .PHONY: lint
 lint: $(VENV)/.complete ## Format, lint, types, import layers

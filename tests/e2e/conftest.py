@@ -24,6 +24,8 @@ from tools.kubectl import Kubectl, KubectlFailed, until
 
 PAPER = yaml.safe_load((ROOT / "manifests" / "samples" / "paper.yaml").read_text())
 MARKET = ROOT.parent / "shared" / "market"
+#: Promised from apply to Ready once the images are there; asserted with room on a shared machine.
+READY_SECONDS, ROOM = 90.0, 5
 NAMESPACES = ("crypto-trading", "crypto-second", "crypto-collectors", "crypto-exchange", stack.OPERATOR_NAMESPACE)
 
 
@@ -84,6 +86,6 @@ def paper(kubectl: Kubectl, logs: LogCollector) -> Engine:
     engine = Engine(kubectl, PAPER["metadata"]["name"], PAPER["metadata"]["namespace"])
     started = time.monotonic()
     kubectl.apply(PAPER)
-    engine.wait_for("Ready", "True", 240)
-    print(f"\napply -> Ready=True: {time.monotonic() - started:.0f} s")
+    engine.wait_for("Ready", "True", READY_SECONDS * ROOM)
+    print(f"\napply -> Ready=True: {time.monotonic() - started:.0f} s (promise {READY_SECONDS:.0f} s)")
     return engine
