@@ -144,7 +144,7 @@ def build(push: str | None = None) -> dict[str, str]:
 
 def _build_all(missing: list[Image], wanted: dict[str, str], tool: engine.Engine, cache: Cache) -> None:
     arguments = {
-        "PYTHON_IMAGE": base_images.ensure(cache, tool)["PYTHON_IMAGE"],
+        **base_images.ensure(cache, tool),
         "LOCK": lock_digest(),
         "SOURCE": tag(),
     }

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.cluster import base_images, engine, exported, process, programs, prune
+from tests.cluster import base_images, engine, exported, image_programs, process, programs, prune
 from tests.cluster.errors import ClusterError
 from tests.cluster.provider import Provider, from_environment
 
@@ -65,6 +65,12 @@ def apiserver_binaries(provider: Provider, _: argparse.Namespace) -> None:
         print(path)
 
 
+def observer_programs(provider: Provider, arguments: argparse.Namespace) -> None:
+    """Take programs out of the images that have them, print NAME=PATH lines in capitals."""
+    found = image_programs.paths(provider.cache, arguments.names)
+    print(exported.lines({name.upper(): str(path) for name, path in found.items()}))
+
+
 def prune_cache(provider: Provider, _: argparse.Namespace) -> None:
     """Delete what no current version uses."""
     prune.prune(provider.cache)
@@ -80,6 +86,7 @@ COMMANDS = {
     "build": build,
     "env": env,
     "apiserver-binaries": apiserver_binaries,
+    "programs": observer_programs,
     "prune": prune_cache,
 }
 
@@ -102,6 +109,8 @@ def _add_arguments(name: str, command: argparse.ArgumentParser) -> None:
         command.add_argument("images", nargs="+", metavar="IMAGE")
     elif name == "env":
         command.add_argument("groups", nargs="*", metavar="GROUP", help=f"any of {', '.join(exported.GROUPS)}")
+    elif name == "programs":
+        command.add_argument("names", nargs="+", metavar="PROGRAM", choices=sorted(image_programs.PROGRAMS))
     elif name == "build":
         command.add_argument("tag")
         command.add_argument("dockerfile", type=Path)

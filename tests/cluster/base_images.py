@@ -5,7 +5,7 @@ The local ones mimic the official ones' paths, users and entrypoints, so that ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,7 +88,57 @@ POSTGRES = BaseImage(
         'CMD ["postgres"]',
     ),
 )
-ALL = (PYTHON, POSTGRES)
+NOBODY = "65534:65534"
+# Debian 13: the Prometheus of Debian 12 was compiled without kubernetes_sd. The images share this one root file system.
+OBSERVERS = RootFileSystem(
+    name="observers",
+    suite="trixie",
+    packages=("prometheus", "promtool", "prometheus-alertmanager", "prometheus-node-exporter", "ca-certificates"),
+    expected_seconds=60,
+    after=(
+        "mv $1/usr/bin/prometheus-alertmanager $1/usr/bin/alertmanager",
+        "mv $1/usr/bin/prometheus-node-exporter $1/usr/bin/node_exporter",
+        "mkdir -p $1/prometheus $1/alertmanager $1/etc/alertmanager",
+        "mv $1/etc/prometheus/alertmanager.yml $1/etc/alertmanager/",
+        f"chown {NOBODY} $1/prometheus $1/alertmanager",
+    ),
+)
+PROMETHEUS = BaseImage(
+    variable="PROMETHEUS_IMAGE",
+    public="docker.io/prom/prometheus:v2.53.3",
+    local="localhost/trading/prometheus:2.53-trixie",
+    root=OBSERVERS,
+    changes=(
+        f"USER {NOBODY}",
+        "WORKDIR /prometheus",
+        "VOLUME /prometheus",
+        "EXPOSE 9090",
+        'ENTRYPOINT ["/bin/prometheus"]',
+        'CMD ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"]',
+    ),
+)
+ALERTMANAGER = BaseImage(
+    variable="ALERTMANAGER_IMAGE",
+    public="docker.io/prom/alertmanager:v0.28.1",
+    local="localhost/trading/alertmanager:0.28-trixie",
+    root=OBSERVERS,
+    changes=(
+        f"USER {NOBODY}",
+        "WORKDIR /alertmanager",
+        "VOLUME /alertmanager",
+        "EXPOSE 9093",
+        'ENTRYPOINT ["/bin/alertmanager"]',
+        'CMD ["--config.file=/etc/alertmanager/alertmanager.yml", "--storage.path=/alertmanager"]',
+    ),
+)
+NODE_EXPORTER = BaseImage(
+    variable="NODE_EXPORTER_IMAGE",
+    public="docker.io/prom/node-exporter:v1.9.0",
+    local="localhost/trading/node-exporter:1.9-trixie",
+    root=OBSERVERS,
+    changes=(f"USER {NOBODY}", "EXPOSE 9100", 'ENTRYPOINT ["/bin/node_exporter"]'),
+)
+ALL = (PYTHON, POSTGRES, PROMETHEUS, ALERTMANAGER, NODE_EXPORTER)
 
 
 def references() -> Mapping[str, str]:
@@ -100,17 +150,21 @@ def references() -> Mapping[str, str]:
 def ensure(cache: Cache, engine: Engine) -> Mapping[str, str]:
     """The names that hold here, each local image built unless the engine has it."""
     if not registry.usable():
-        for image in ALL:
-            _ensure_local(image, cache, engine)
+        for root in dict.fromkeys(image.root for image in ALL):
+            _ensure_local([image for image in ALL if image.root == root], cache, engine)
     return references()
 
 
-def _ensure_local(image: BaseImage, cache: Cache, engine: Engine) -> None:
-    if engine.has(image.local, image.key):
+def _ensure_local(images: Sequence[BaseImage], cache: Cache, engine: Engine) -> None:
+    """Build the missing ones of some images that share a root file system, which is made once for all of them."""
+    if all(engine.has(image.local, image.key) for image in images):
         return
-    with cache.locked(f"image-{image.root.name}"):
-        if not engine.has(image.local, image.key):
-            tar = cache.temporary / f"{image.root.name}.tar"
-            root_file_system.build(image.root, tar, cache)
-            engine.import_root(tar, image.local, image.key, image.changes)
+    root = images[0].root
+    with cache.locked(f"image-{root.name}"):
+        missing = [image for image in images if not engine.has(image.local, image.key)]
+        if missing:
+            tar = cache.temporary / f"{root.name}.tar"
+            root_file_system.build(root, tar, cache)
+            for image in missing:
+                engine.import_root(tar, image.local, image.key, image.changes)
             tar.unlink()

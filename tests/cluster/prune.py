@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from tests.cluster import engine, leftovers, node_image, process, programs
+from tests.cluster import engine, image_programs, leftovers, node_image, process, programs
 from tests.cluster.cache import Cache
 from tests.cluster.errors import ClusterError
 
@@ -14,6 +14,7 @@ def prune(cache: Cache) -> None:
     leftovers.sweep(cache.root / "apiservers")
     with cache.nobody_building():
         current = {node_image.tools_key(), *(program.key for program in programs.PROGRAMS.values())}
+        current |= {program.key for program in image_programs.PROGRAMS.values()}
         for folder in cache.programs.glob("*"):
             if folder.name not in current:
                 process.say(f"deleting {folder}")

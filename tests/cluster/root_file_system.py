@@ -24,11 +24,12 @@ class RootFileSystem:
     before: Sequence[str] = ()
     after: Sequence[str] = ()
     copies: Sequence[tuple[Path, str]] = ()
+    suite: str = SUITE
 
     @property
     def key(self) -> str:
         """Changes with anything that goes in."""
-        parts = [SUITE, self.name, *self.packages, "before", *self.before, "after", *self.after, *WITHOUT]
+        parts = [self.suite, self.name, *self.packages, "before", *self.before, "after", *self.after, *WITHOUT]
         copied = [part for source, folder in self.copies for part in (source.read_bytes(), folder.encode())]
         return digest_of([*(part.encode() for part in parts), *copied])
 
@@ -46,7 +47,7 @@ def command(root: RootFileSystem, target: Path) -> list[str]:
         *(f"--customize-hook={hook}" for hook in root.after),
         *(f"--customize-hook=copy-in {source} {folder}" for source, folder in root.copies),
         "--customize-hook=rm -rf $1/var/lib/apt/lists/* $1/var/cache/* $1/var/log/*.log $1/var/log/apt/*",
-        SUITE,
+        root.suite,
         str(target),
         *([mirror] if mirror else []),
     ]
