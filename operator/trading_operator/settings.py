@@ -5,10 +5,13 @@ Everything else takes a `Settings` as an argument, so builders stay pure.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+#: Names of namespaces, separated by commas; none is allowed.
+_NAMESPACES: Final = r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(,[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*)?$"
 
 
 class Settings(BaseSettings):
@@ -27,7 +30,13 @@ class Settings(BaseSettings):
     monitoring_namespace: str = "monitoring"
     """Where Prometheus runs: the only namespace that may read the workers' metrics."""
     prometheus_url: str = ""
-    """Base URL of the Prometheus that scrapes; the Service `prometheus` of the monitoring namespace where it is empty."""
+    """Base URL of the Prometheus that scrapes; empty: the Service `prometheus` of the monitoring namespace."""
+    promtool: str = "promtool"
+    """The program that checks a configuration of Prometheus before it is written."""
+    scrape_namespaces: str = Field(default="crypto-collectors,crypto-monitoring,crypto-trading", pattern=_NAMESPACES)
+    """Namespaces, separated by commas, whose annotated Services are scraped; a namespace's label adds others."""
+    scrape_seconds: int = Field(default=15, ge=1, le=120)
+    """Seconds between two scrapes of an endpoint."""
     evidence_seconds: float = Field(default=10, ge=1)
     """Seconds between two looks at what Prometheus sees."""
     pod_namespace: str = "trading-operator-system"

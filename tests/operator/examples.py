@@ -114,20 +114,32 @@ def _target() -> dict[str, Any]:
             "selector": {"matchLabels": {"key": "value"}},
             "endpoints": [{"port": "http", "path": "/metrics", "scheme": "HTTP"}],
             "expectedMetrics": ["up"],
+            "freshness": {"metric": "last_success_timestamp_seconds", "maxAgeSeconds": 60},
         },
         "status": {
             "observedGeneration": 1,
             "conditions": [_condition()],
             "targets": {"matched": 3, "up": 2},
             "lastScrape": "2026-01-02T03:04:05Z",
+            "errors": [
+                {"reason": "HttpStatus", "message": "status 404", "count": 1, "example": "http://10.0.0.1:80/metrics"}
+            ],
+            "evidenceTime": "2026-01-02T03:04:05Z",
         },
     }
+
+
+def _importing_target() -> dict[str, Any]:
+    target = _target()
+    target["metadata"]["name"] = "imported"
+    target["spec"] = {"namespaces": [], "annotations": "Import", "expectedMetrics": []}
+    return target
 
 
 #: Kind -> valid objects; together they have a value for every field.
 EXAMPLES: dict[str, tuple[dict[str, Any], ...]] = {
     "TradingEngine": (_engine("everything"), _engine_with_storage()),
-    "MonitoringTarget": (_target(),),
+    "MonitoringTarget": (_target(), _importing_target()),
 }
 
 _SPEC: Path = ("spec",)
@@ -169,5 +181,7 @@ CEL: dict[str, dict[str, Change]] = {
         "selector.matchLabels: a key must be at most 317 characters": Change(
             (((*_SPEC, "selector", "matchLabels"), {"k" * 318: "value"}),)
         ),
+        "exactly one of selector and annotations is required": Change((((*_SPEC, "annotations"), "Import"),)),
+        "endpoints are required with selector, and belong to nothing else": Change((((*_SPEC, "endpoints"), None),)),
     },
 }
