@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -127,17 +127,17 @@ class CountingMetrics:
     """What was counted, set and observed, by name and label values."""
 
     def __init__(self) -> None:
-        self.counts: Counter[tuple[str, ...]] = Counter()
-        self.gauges: dict[str, float] = {}
+        self.counts: dict[tuple[str, ...], float] = defaultdict(float)
+        self.gauges: dict[str | tuple[str, ...], float] = {}
         self.observed: Counter[str] = Counter()
 
     def inc(self, name: str, amount: float = 1, **labels: str) -> None:
         """As the port says."""
-        self.counts[(name, *labels.values())] += int(amount)
+        self.counts[(name, *labels.values())] += amount
 
     def set(self, name: str, value: float, **labels: str) -> None:
         """As the port says."""
-        self.gauges[name] = value
+        self.gauges[(name, *labels.values()) if labels else name] = value
 
     def observe(self, name: str, value: float, **labels: str) -> None:
         """As the port says."""

@@ -328,8 +328,8 @@ class Store(Protocol):
     def order_events(self, recommendation_id: UUID) -> list[EventRow]:
         """Its journal, oldest first."""
 
-    def put_fills(self, recommendation_id: UUID, fills: Sequence[Fill]) -> int:
-        """Insert those not there yet, by key; returns how many were new."""
+    def put_fills(self, recommendation_id: UUID, fills: Sequence[Fill]) -> list[Fill]:
+        """Insert those not there yet, by key; returns the new ones."""
 
     def fills(self, *, since_ms: int = 0) -> list[Fill]:
         """Fills of this engine, oldest first."""

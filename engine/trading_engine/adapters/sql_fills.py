@@ -47,9 +47,9 @@ _KEEP = Prepared(
 class SqlFills(SqlRows):
     """The fill and position methods of `ports.Store`."""
 
-    def put_fills(self, recommendation_id: UUID, new: Sequence[Fill]) -> int:
-        """Insert those not there yet, by key; returns how many were new."""
-        return sum(self._put_fill(recommendation_id, fill) for fill in new)
+    def put_fills(self, recommendation_id: UUID, new: Sequence[Fill]) -> list[Fill]:
+        """Insert those not there yet, by key; returns the new ones."""
+        return [fill for fill in new if self._put_fill(recommendation_id, fill)]
 
     def fills(self, *, since_ms: int = 0) -> list[Fill]:
         """Fills of this engine, oldest first."""
@@ -61,16 +61,16 @@ class SqlFills(SqlRows):
         found = [Position(*row) for row in _POSITIONS.rows(self._connection, {"of_engine": self._engine})]
         return {position.symbol: position for position in found}
 
-    def _put_fill(self, recommendation_id: UUID, fill: Fill) -> int:
+    def _put_fill(self, recommendation_id: UUID, fill: Fill) -> bool:
         position = self._lock_position(fill.symbol)
         newest_ms = self._connection.execute(_NEWEST_MS, self._of(fill.symbol)).scalar()
         row = {name: getattr(fill, name) for name in _FILL}
         row.update(engine=self._engine, recommendation_id=recommendation_id)
         if not self._insert_new(fills, row):
-            return 0
+            return False
         late = newest_ms is not None and fill.timestamp_ms < newest_ms
         self._keep(self._fold(fill.symbol) if late else after_fill(position, fill))
-        return 1
+        return True
 
     def _lock_position(self, symbol: str) -> Position:
         rows = _LOCKED.rows(self._connection, self._of(symbol))

@@ -106,9 +106,10 @@ async def _measure(deps: Deps, symbol: str, since_ms: int) -> None:
     candles = await deps.database.run(lambda store: store.candles(symbol, timeframe, since_ms=since_ms))
     if not candles:
         return
-    newest = candles[-1].open_ms
-    missing = holes(candles, timeframe.milliseconds)
-    deps.metrics.set("trading_last_candle_close_timestamp_seconds", newest / 1000 + timeframe.seconds, symbol=symbol)
+    newest, missing = candles[-1], holes(candles, timeframe.milliseconds)
+    close_seconds = newest.open_ms / 1000 + timeframe.seconds
+    deps.metrics.set("trading_last_candle_close_timestamp_seconds", close_seconds, symbol=symbol)
+    deps.metrics.set("trading_last_close_price", float(newest.close), symbol=symbol)
     deps.metrics.set("trading_candle_holes_open", missing, symbol=symbol)
     deps.memory.counted.add(symbol)
 

@@ -9,12 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from trading_engine.contract.config import TradingState
 from trading_engine.contract.messages import (
     TERMINAL,
     Decision,
+    DenyReason,
+    HoldReason,
     OrderState,
     RiskDecision,
     RiskLevel,
+    RiskReason,
+    Side,
     SignalType,
 )
 from trading_engine.contract.workers import WorkerName as W
@@ -72,6 +77,7 @@ def _values(words: object) -> tuple[str, ...]:
 
 
 _SYMBOLS: tuple[str, tuple[str, ...]] = (SYMBOL, ())
+_SIDES = ("side", _values(Side))
 _STAGES = ("stage", ("validate", "assess", "execute"))
 
 CATALOGUE: tuple[Metric, ...] = (
@@ -83,6 +89,8 @@ CATALOGUE: tuple[Metric, ...] = (
                (0.000005, 0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.025, 0.1)),
     _gauge("model_load_status", "1 when a promoted model is loaded for every symbol, else 0.", W.SIGNAL_GENERATOR),
     _histogram("database_query_time_seconds", "Time of one unit of work on the database.", W.SIGNAL_GENERATOR, FAST),
+    _counter("trading_holds_total", "Signals that are hold, by why.", W.SIGNAL_GENERATOR,
+             ("reason", _values(HoldReason))),
     # trade_executor
     _counter("trade_executions_total", "Orders by the state they ended in.", W.TRADE_EXECUTOR,
              ("status", _values([OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED, OrderState.DENIED,
@@ -94,6 +102,19 @@ CATALOGUE: tuple[Metric, ...] = (
              _SYMBOLS),
     _counter("balance_check_failures_total", "Orders denied for lack of balance.", W.TRADE_EXECUTOR, _SYMBOLS),
     _gauge("pending_recommendations", "Approved recommendations without an order that has ended.", W.TRADE_EXECUTOR),
+    _counter("trading_denials_total", "Orders that were not sent, by why.", W.TRADE_EXECUTOR,
+             ("reason", _values(set(DenyReason) - {DenyReason.NONE}))),
+    _counter("trading_fills_total", "Fills stored.", W.TRADE_EXECUTOR, _SYMBOLS, _SIDES),
+    _counter("trading_filled_notional_total", "Price times amount of fills, in quote currency, fees not included.",
+             W.TRADE_EXECUTOR, _SYMBOLS, _SIDES),
+    _counter("trading_fees_paid_total", "Fees of fills, in quote currency.", W.TRADE_EXECUTOR, _SYMBOLS),
+    _gauge("trading_position_amount", "What is held, in base currency, from fills.", W.TRADE_EXECUTOR, _SYMBOLS),
+    _gauge("trading_position_average_cost", "What a unit held cost, fees included, in quote currency; 0: none held.",
+           W.TRADE_EXECUTOR, _SYMBOLS),
+    _gauge("trading_realized_pnl", "What all sales brought over their cost, fees included, in quote currency.",
+           W.TRADE_EXECUTOR, _SYMBOLS),
+    _gauge("trading_state", "1 for the trading state that is obeyed, else 0.", W.TRADE_EXECUTOR,
+           ("state", _values(TradingState))),
     # llm_validation
     _counter("llm_validations_total", "Verdicts.", W.LLM_VALIDATION, ("decision", _values(Decision))),
     _histogram("llm_validation_time_seconds", "Time of one validation, repair attempt included.",
@@ -114,11 +135,15 @@ CATALOGUE: tuple[Metric, ...] = (
     _histogram("risk_scores", "Risk scores; 1 is at a limit.", W.RISK_MANAGEMENT, (*RATIO, 1.5, 2.0)),
     _counter("rejected_trades_by_risk_total", "Refused recommendations by the band of their risk score.",
              W.RISK_MANAGEMENT, ("risk_level", _values(RiskLevel))),
+    _counter("trading_risk_refusals_total", "Refused recommendations, by why.", W.RISK_MANAGEMENT,
+             ("reason", _values(set(RiskReason) - {RiskReason.NONE}))),
     # exchange_data
     _counter("trading_collected_candles_total", "Closed candles stored.", W.EXCHANGE_DATA, _SYMBOLS),
     _counter("trading_collection_errors_total", "Failed collections.", W.EXCHANGE_DATA, _SYMBOLS),
     _gauge("trading_last_candle_close_timestamp_seconds", "Close time of the newest stored candle.",
            W.EXCHANGE_DATA, _SYMBOLS),
+    _gauge("trading_last_close_price", "Close of the newest stored candle, in quote currency.", W.EXCHANGE_DATA,
+           _SYMBOLS),
     _gauge("trading_candle_holes_open", "Missing candles between stored ones.", W.EXCHANGE_DATA, _SYMBOLS),
     _histogram("trading_collection_time_seconds", "Time of one call for candles.", W.EXCHANGE_DATA, SLOW),
 )  # fmt: skip

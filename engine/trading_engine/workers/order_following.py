@@ -84,14 +84,15 @@ async def moved(deps: Deps, row: OrderRow, execution: Execution, fills: Sequence
     """The order after a guarded move, committed with its fills; as somebody else moved it, if they did first."""
     now = deps.clock.now_ms()
 
-    def work(store: Store) -> tuple[bool, OrderRow]:
-        store.put_fills(row.recommendation_id, fills)
+    def work(store: Store) -> tuple[bool, OrderRow, list[Fill]]:
+        new = store.put_fills(row.recommendation_id, fills)
         done = store.move_order(row.recommendation_id, row.state, execution, at_ms=now, detail=execution.detail)
         current = store.order(row.recommendation_id)
         assert current is not None, "orders are never deleted"  # noqa: S101  # an invariant, not input
-        return done, current
+        return done, current, new
 
-    done, current = await deps.database.run(work)
+    done, current, new = await deps.database.run(work)
+    _count_fills(deps, new)
     if done and row.state is not current.state:
         _tell(deps, row, current)
     return current
@@ -117,9 +118,19 @@ def _tell(deps: Deps, before: OrderRow, after: OrderRow) -> None:
         count_ended(deps, after, deps.clock.now_ms())
 
 
+def _count_fills(deps: Deps, fills: Sequence[Fill]) -> None:
+    for fill in fills:
+        symbol, side = fill.symbol, fill.side.value
+        deps.metrics.inc("trading_fills_total", symbol=symbol, side=side)
+        deps.metrics.inc("trading_filled_notional_total", float(fill.cost), symbol=symbol, side=side)
+        deps.metrics.inc("trading_fees_paid_total", float(fill.fee), symbol=symbol)
+
+
 def count_ended(deps: Deps, row: OrderRow, now_ms: int) -> None:
     """Count an order that has just ended; called once per order, by whoever's move succeeded."""
     deps.metrics.inc("trade_executions_total", status=row.state.value, symbol=row.request.symbol)
+    if row.state is OrderState.DENIED:
+        deps.metrics.inc("trading_denials_total", reason=row.execution.reason.value)
     deps.metrics.observe("trade_execution_time_seconds", (now_ms - row.created_ms) / 1000)
 
 

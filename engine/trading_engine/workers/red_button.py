@@ -50,6 +50,11 @@ class RedButton:
         """Whether the durable state is known; until then nothing may be sent."""
         return self._loaded
 
+    @property
+    def obeyed(self) -> TradingState | None:
+        """The state that is obeyed; None before any is known."""
+        return self._obeyed
+
     def refusal(self, side: Side) -> tuple[DenyReason, str] | None:
         """Why an order of this side must not be sent now, or None. Memory only: it cannot fail or wait.
 

@@ -153,6 +153,7 @@ def _tell(deps: Deps, assessment: Assessment) -> None:
     deps.metrics.observe("risk_scores", float(assessment.risk_score))
     if refused:
         deps.metrics.inc("rejected_trades_by_risk_total", risk_level=assessment.risk_level.value)
+        deps.metrics.inc("trading_risk_refusals_total", reason=assessment.reason.value)
     log.info(
         "assessed",
         decision=assessment.decision.value,

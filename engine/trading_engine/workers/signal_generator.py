@@ -219,6 +219,8 @@ def _one_at_a_time(signal: Signal, under_way: Recommendation | None) -> Signal:
 
 async def _announce(deps: Deps, row: SignalRow, recommendation: Recommendation | None) -> None:
     deps.metrics.inc("signals_generated_total", symbol=row.symbol, signal_type=row.signal_type.value)
+    if row.signal_type is SignalType.HOLD:
+        deps.metrics.inc("trading_holds_total", reason=row.reason)
     log.info(
         "signal " + row.signal_type.value,
         symbol=row.symbol,

@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from trading_engine.contract.config import TradingState
 from trading_engine.contract.messages import (
     DenyReason,
     Execution,
@@ -27,6 +28,7 @@ from trading_engine.contract.messages import (
     TradingStateReport,
 )
 from trading_engine.domain.orders import OrderRequest, is_terminal
+from trading_engine.domain.position import Position
 from trading_engine.domain.pretrade import Account, Denial, checked, order_of
 from trading_engine.errors import EngineError, ExchangeRefused, ExchangeUnavailable, OutcomeUnknown, StoreUnavailable
 from trading_engine.ports import MarketData, OrderRow, Store
@@ -37,6 +39,9 @@ from trading_engine.workers.red_button import RedButton
 #: An order is asked after this often, this far apart, before the answer is "under way"; `step` goes on.
 LOOKS: Final = 4
 LOOK_SECONDS: Final = 0.5
+
+#: Recommendations that an order is still to come of.
+PENDING: Final = (RecommendationStatus.APPROVED, RecommendationStatus.EXECUTING)
 
 COUNTED_DENIALS: Final = {
     DenyReason.BELOW_MINIMUM: "order_precision_errors_total",
@@ -81,7 +86,10 @@ async def handle(deps: Deps, request: ExecutionRequest) -> Execution:
 
 async def handle_trading_state(deps: Deps, change: TradingStateChange) -> TradingStateReport:
     """The red button is pressed or released."""
-    return await deps.button.put(change)
+    try:
+        return await deps.button.put(change)
+    finally:  # a stricter state is obeyed even where it could not be kept
+        _show_state(deps)
 
 
 async def report_trading_state(deps: Deps) -> TradingStateReport:
@@ -97,6 +105,7 @@ async def recover(deps: Deps) -> None:
     """
     await deps.button.load()
     await _settle_all(deps)
+    await _measure(deps)
     deps.recovery.done = True
     log.info("recovered")
 
@@ -111,10 +120,27 @@ async def step(deps: Deps) -> None:
         return await recover(deps)
     await deps.button.load()
     await _settle_all(deps)
-    pending = (RecommendationStatus.APPROVED, RecommendationStatus.EXECUTING)
-    count = await deps.database.run(lambda store: store.count_open_recommendations(*pending))
+    return await _measure(deps)
+
+
+async def _measure(deps: Deps) -> None:
+    """Set the gauges from what is stored."""
+
+    def read(store: Store) -> tuple[int, dict[str, Position]]:
+        return store.count_open_recommendations(*PENDING), store.positions()
+
+    _show_state(deps)
+    count, held = await deps.database.run(read)
     deps.metrics.set("pending_recommendations", count)
-    return None
+    for symbol, position in held.items():
+        deps.metrics.set("trading_position_amount", float(position.amount), symbol=symbol)
+        deps.metrics.set("trading_position_average_cost", float(position.average_cost), symbol=symbol)
+        deps.metrics.set("trading_realized_pnl", float(position.realized_pnl), symbol=symbol)
+
+
+def _show_state(deps: Deps) -> None:
+    for state in TradingState:
+        deps.metrics.set("trading_state", state is deps.button.obeyed, state=state.value)
 
 
 async def _settle_all(deps: Deps) -> None:

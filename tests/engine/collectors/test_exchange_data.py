@@ -118,6 +118,8 @@ async def test_gauges_set_when_restarted_with_nothing_new(database: SqlDatabase,
     again = deps_of(market, database, clock)
     await step(again)
     assert metric(again, "trading_candle_holes_open") == 1
+    assert metric(again, "trading_last_candle_close_timestamp_seconds") == NOW_MINUTE * 60
+    assert metric(again, "trading_last_close_price") > 0
     assert metric(again, "trading_collected_candles_total") == 0
 
 

@@ -334,8 +334,8 @@ async def test_a_fill_is_put_once_when_the_venue_repeats_it(database: SqlDatabas
     """The key is venue, order and trade: repeats are not new and do not move the position."""
     recommendation = await put_order(database)
     first, second = a_fill("1", timestamp_ms=10), a_fill("2", timestamp_ms=20)
-    assert await database.run(lambda store: store.put_fills(recommendation.id, [first])) == 1
-    assert await database.run(lambda store: store.put_fills(recommendation.id, [first, second, second])) == 1
+    assert await database.run(lambda store: store.put_fills(recommendation.id, [first])) == [first]
+    assert await database.run(lambda store: store.put_fills(recommendation.id, [first, second, second])) == [second]
     assert await database.run(lambda store: store.fills()) == [first, second]
     assert await database.run(lambda store: store.fills(since_ms=11)) == [second]
     held = await database.run(lambda store: store.positions())

@@ -79,6 +79,7 @@ async def test_refused_when_there_is_no_quote(desk: Desk) -> None:
 
     assert answer.reason is RiskReason.PRICE_MISSING
     assert sum(n for (name, *_), n in desk.metrics.counts.items() if name == "rejected_trades_by_risk_total") == 1
+    assert desk.metrics.counts[("trading_risk_refusals_total", "price_missing")] == 1
 
 
 async def test_refused_when_halted(desk: Desk) -> None:

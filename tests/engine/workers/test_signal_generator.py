@@ -130,6 +130,7 @@ async def test_hold_when_the_newest_candle_is_stale(desk: Desk) -> None:
     await signal_generator.step(desk.deps)
 
     assert (desk.signals("hold"), await desk.rows()) == (1, [])
+    assert desk.metrics.counts[("trading_holds_total", "stale_candle")] == 1
 
 
 @pytest.mark.parametrize("text", [None, "broken"])
