@@ -24,6 +24,10 @@ _ENDS: Final = b'],"droppedTargets":'
 #: Of what is too large to keep, as much as may hold the beginning of either.
 _LONGEST_END: Final = 4096
 _CHUNK: Final = 64 * 1024
+#: Asked not to pack its answers: how large one is must be seen while it arrives.
+_PLAIN: Final = {"Accept-Encoding": "identity"}
+#: Status of an answer that is larger than we read.
+TOO_LARGE: Final = 413
 _LONGEST_ERROR: Final = 1000
 
 
@@ -33,7 +37,7 @@ class Limits:
 
     connect: float = 2.0
     total: float = 8.0
-    answer: int = 16 * 1024 * 1024
+    answer: int = 4 * 1024 * 1024
     targets: int = 128 * 1024 * 1024
     target: int = 512 * 1024
 
@@ -109,7 +113,7 @@ class Prometheus:
         query, body = (form, None) if method == "GET" else (None, form)
         try:
             async with self._session.request(
-                method, self.url + path, params=query, data=body, timeout=limits, allow_redirects=False
+                method, self.url + path, params=query, data=body, timeout=limits, headers=_PLAIN, allow_redirects=False
             ) as response:
                 yield response
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -120,7 +124,7 @@ class Prometheus:
         async for chunk in response.content.iter_chunked(_CHUNK):
             content += chunk
             if len(content) > self._limits.answer:
-                raise PrometheusUnavailable(f"{response.url.path} answered with more than {self._limits.answer} bytes")
+                raise PrometheusRefused(TOO_LARGE, f"{response.url.path}: more than {self._limits.answer} bytes")
         return bytes(content)
 
     async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

@@ -27,10 +27,12 @@ class Answers:
     def __init__(self) -> None:
         self.status, self.content, self.hangs = 200, b"", False
         self.asked: list[tuple[str, str, dict[str, str]]] = []
+        self.encodings: set[str] = set()
 
     async def handle(self, request: web.Request) -> web.Response:
         form = {key: str(value) for key, value in (await request.post()).items()}
         self.asked.append((request.method, request.path, dict(request.query) | form))
+        self.encodings.add(request.headers.get("Accept-Encoding", ""))
         if self.hangs:
             await asyncio.sleep(5)
         return web.Response(status=self.status, body=self.content)
@@ -64,6 +66,7 @@ async def test_query_gives_labels_and_values(prometheus: Prometheus, answers: An
     (sample,) = await prometheus.query("up")
     assert (dict(sample.labels), sample.value) == ({"a": "b"}, 2.5)
     assert answers.asked == [("POST", "/api/v1/query", {"query": "up"})]
+    assert answers.encodings == {"identity"}
 
 
 async def test_targets_are_those_of_a_real_answer(prometheus: Prometheus, answers: Answers) -> None:
@@ -120,6 +123,9 @@ async def test_refusal_has_its_words(prometheus: Prometheus, answers: Answers) -
     answers.say(b'{"status":"error","errorType":"bad_data","error":"parse error: no"}', 400)
     with pytest.raises(PrometheusRefused, match="parse error: no"):
         await prometheus.query("up{")
+    answers.say(b"x" * 5000)
+    with pytest.raises(PrometheusRefused, match="more than 4096 bytes"):
+        await prometheus.query("up")
     answers.say(b"failed to reload config: couldn't load configuration", 500)
     with pytest.raises(PrometheusRefused, match="couldn't load configuration"):
         await prometheus.reload()
@@ -142,7 +148,6 @@ async def test_reload_and_configuration(prometheus: Prometheus, answers: Answers
         (b"[]", 200),
         (b'{"status":"success","data":{"resultType":"matrix","result":[]}}', 200),
         (b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{}}]}}', 200),
-        (b"x" * 5000, 200),
         (b"down for maintenance", 503),
         (b"slow down", 429),
     ],
@@ -150,7 +155,7 @@ async def test_reload_and_configuration(prometheus: Prometheus, answers: Answers
 async def test_query_is_unavailable_when_the_answer_is_none(
     prometheus: Prometheus, answers: Answers, content: bytes, status: int
 ) -> None:
-    """Nonsense, too much, and a server in trouble all mean that nothing is known."""
+    """Nonsense and a server in trouble both mean that nothing is known."""
     answers.say(content, status)
     with pytest.raises(PrometheusUnavailable):
         await prometheus.query("up")
