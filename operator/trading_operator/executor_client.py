@@ -16,15 +16,18 @@ import aiohttp
 from pydantic import ValidationError
 
 from trading_engine.contract.config import TradingState
-from trading_engine.contract.messages import TRADING_STATE_PATH, TradingStateChange, TradingStateReport
+from trading_engine.contract.messages import (
+    DECLARED_BY,
+    TRADING_STATE_PATH,
+    TradingStateChange,
+    TradingStateReport,
+)
 from trading_engine.contract.workers import TRADE_EXECUTOR
 
 PORT: Final = TRADE_EXECUTOR.port
-WHO: Final = "trading-operator"
 REMEMBERED: Final = 3600.0
 #: Bytes: the image that answers is the tenant's choice, the memory is everybody's.
 LARGEST: Final = 64 * 1024
-STRICTNESS: Final = {TradingState.ACTIVE: 0, TradingState.REDUCING: 1, TradingState.HALTED: 2}
 
 
 class ExecutorUnreachable(Exception):
@@ -112,11 +115,11 @@ class ExecutorClient:
         acknowledged = known.acknowledged
         if wanted is TradingState.HALTED and acknowledged is not wanted:
             # Nothing is stricter, so nobody's wish has to be read first: a halt works where reads fail.
-            report = await self._exchange(address, "PUT", TradingStateChange(state=wanted, who=WHO, why=why))
+            report = await self._exchange(address, "PUT", TradingStateChange(state=wanted, who=DECLARED_BY, why=why))
             return report, report.state
         report = await self._exchange(address, "GET", None)
         if not _settled(known, report, wanted):
-            report = await self._exchange(address, "PUT", TradingStateChange(state=wanted, who=WHO, why=why))
+            report = await self._exchange(address, "PUT", TradingStateChange(state=wanted, who=DECLARED_BY, why=why))
             acknowledged = report.state
         return report, acknowledged
 
@@ -161,4 +164,4 @@ def _settled(known: _Known, report: TradingStateReport, wanted: TradingState) ->
     """Whether nothing has to be sent: it obeys and told us so, or somebody set something stricter there."""
     if report.state == wanted:
         return wanted in (TradingState.ACTIVE, known.acknowledged)
-    return report.who != WHO and STRICTNESS[report.state] > STRICTNESS[wanted]
+    return report.who != DECLARED_BY and report.state.stricter_than(wanted)

@@ -36,6 +36,11 @@ class TradingState(StrEnum):
     REDUCING = "Reducing"
     HALTED = "Halted"
 
+    def stricter_than(self, other: TradingState) -> bool:
+        """Whether it lets less pass: Halted > Reducing > Active, their order above."""
+        order = list(TradingState)
+        return order.index(self) > order.index(other)
+
 
 class Timeframe(StrEnum):
     """The candle lengths that Coinbase serves."""
@@ -187,6 +192,9 @@ class EngineConfig(Section):
     risk: RiskConfig = RiskConfig()
     paper: PaperConfig = PaperConfig()
     calls: CallsConfig = CallsConfig()
+    trading_state_file: Path | None = Field(
+        default=None, description="File with the declared trading state (a TradingStateChange); None: none is declared."
+    )
     order_notional: Decimal = Field(
         default=Decimal("50"), gt=0, description="Quote amount a buy recommendation asks for, before risk."
     )

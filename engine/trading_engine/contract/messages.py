@@ -26,6 +26,9 @@ EXECUTE_PATH: Final = "/v1/execute"
 WAKE_PATH: Final = "/v1/wake"
 TRADING_STATE_PATH: Final = "/v1/trading-state"
 
+#: `who` of what a TradingEngine's spec declares, whichever way the executor hears it; anybody else is a person.
+DECLARED_BY: Final = "trading-operator"
+
 
 class Side(StrEnum):
     """ccxt's words."""
@@ -254,7 +257,10 @@ class Execution(Message):
 
 
 class TradingStateChange(Message):
-    """PUT /v1/trading-state on trade_executor: by the operator, or a person through the CLI."""
+    """PUT /v1/trading-state on trade_executor: by the operator, or a person through the CLI.
+
+    Also the content of `EngineConfig.trading_state_file`, which an executor that starts reads.
+    """
 
     state: TradingState
     who: str = Field(min_length=1, max_length=253)

@@ -60,7 +60,7 @@ SIGNAL_GENERATOR = Worker(
     calls=(WorkerName.TRADE_ORCHESTRATOR,),
     reads=("database", "model", "order_notional", "expire_after_candles"),
 )
-TRADE_EXECUTOR = Worker(WorkerName.TRADE_EXECUTOR, 8024, reads=("database", "exchange", "paper"))
+TRADE_EXECUTOR = Worker(WorkerName.TRADE_EXECUTOR, 8024, reads=("database", "exchange", "paper", "trading_state_file"))
 TRADE_ORCHESTRATOR = Worker(
     WorkerName.TRADE_ORCHESTRATOR,
     8023,

@@ -218,12 +218,13 @@ def _risk_management(shop: Workshop) -> Face:
 
 
 def _trade_executor(shop: Workshop) -> Face:
+    from trading_engine.runtime.declared_state import declared_state
     from trading_engine.workers import trade_executor as worker
     from trading_engine.workers.order_following import Memory
     from trading_engine.workers.red_button import RedButton
 
     instruments = shop.instruments(WorkerName.TRADE_EXECUTOR)
-    button = RedButton(shop.database, shop.clock)
+    button = RedButton(shop.database, shop.clock, lambda: declared_state(shop.config.trading_state_file))
     deps = worker.Deps(shop.database, shop.exchange(), shop.clock, instruments, Memory(), shop.market_data, button)
     routes = (
         _route("POST", m.EXECUTE_PATH, m.ExecutionRequest, worker.handle, deps),

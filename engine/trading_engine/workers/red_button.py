@@ -3,22 +3,26 @@
 A stricter state is obeyed the moment it is asked for, even when the database cannot be reached; a
 laxer one only once it is durable. A state is acknowledged when it is durable and nothing sent under
 the former one is still on its way: after an acknowledged Halted no order leaves this process.
+
+At start the stricter of what is durable and what is declared counts. The declaration may be older than
+what was acknowledged since, so it only ever tightens, and what is asked of this process outranks it.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 import structlog
 
 from trading_engine.contract.config import TradingState
 from trading_engine.contract.messages import DenyReason, Side, TradingStateChange, TradingStateReport
 from trading_engine.errors import StoreUnavailable
-from trading_engine.ports import Clock, Database
+from trading_engine.ports import Clock, Database, Store
 
-STRICTNESS: Final = {TradingState.ACTIVE: 0, TradingState.REDUCING: 1, TradingState.HALTED: 2}
+#: What the engine's owner declared, as far as this process can know; None where nobody declares anything.
+Declared = Callable[[], TradingStateChange | None]
 
 log = structlog.get_logger()
 
@@ -35,10 +39,11 @@ class _Unsaved:
 class RedButton:
     """The trading state of one executor. `wire` is held while an order is being sent."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, declared: Declared = lambda: None) -> None:
         self.wire = asyncio.Lock()
         self._database = database
         self._clock = clock
+        self._declared = declared
         self._saving = asyncio.Lock()
         self._turn = 0
         self._obeyed: TradingState | None = None
@@ -70,7 +75,7 @@ class RedButton:
         return None
 
     async def load(self) -> None:
-        """Learn the durable state, and make durable what was asked for while the database was away.
+        """Learn the state, tightened to the declared one, and make durable what was asked for meanwhile.
 
         Raises:
             StoreUnavailable: it cannot be read or written; nothing changed.
@@ -79,9 +84,10 @@ class RedButton:
             if unsaved := self._unsaved:
                 await self._save(unsaved)
             elif not self._loaded:
-                report = await self._database.run(lambda store: store.trading_state())
+                report = await self._database.run(self._tightened)
                 self._obeyed = self._obeyed or report.state
-            self._loaded = True
+                self._loaded = True
+                log.info("trading state loaded", state=report.state, who=report.who, why=report.why)
 
     async def put(self, change: TradingStateChange) -> TradingStateReport:
         """Obey, save, wait for what is on the wire, acknowledge.
@@ -91,7 +97,7 @@ class RedButton:
         """
         self._turn += 1
         asked = _Unsaved(self._turn, change, self._clock.now_ms())
-        if STRICTNESS[change.state] > STRICTNESS[self._obeyed or TradingState.ACTIVE]:
+        if change.state.stricter_than(self._obeyed or TradingState.ACTIVE):
             self._obeyed, self._unsaved = change.state, asked
         async with self._saving:
             report = await self._save(asked)
@@ -100,7 +106,13 @@ class RedButton:
         return report
 
     async def report(self) -> TradingStateReport:
-        """The state that is obeyed, and the orders sent since it was set."""
+        """The state that is obeyed, and the orders sent since it was set.
+
+        Raises:
+            StoreUnavailable: it cannot be read.
+        """
+        if not self._loaded:
+            await self.load()
         if (unsaved := self._unsaved) is None:
             return await self._database.run(lambda store: store.trading_state())
         sent = await self._database.run(lambda store: store.count_orders_sent(since_ms=unsaved.at_ms))
@@ -114,4 +126,12 @@ class RedButton:
         # A stricter state asked for meanwhile waits behind us and is obeyed already: it is not lifted.
         if self._unsaved is None or self._unsaved.turn <= asked.turn:
             self._obeyed, self._unsaved = report.state, None
+        self._loaded = True
         return report
+
+    def _tightened(self, store: Store) -> TradingStateReport:
+        """The durable state; the declared one, made durable in the same transaction, where that is stricter."""
+        report, declared = store.trading_state(), self._declared()
+        if declared is None or not declared.state.stricter_than(report.state):
+            return report
+        return store.put_trading_state(declared, at_ms=self._clock.now_ms())

@@ -15,6 +15,7 @@ from tests.fakes_engine import LOST_REPLY, CountingMetrics, FakeVenue, MemoryDat
 from tests.fakes_market import FixedMarketData
 from trading_engine.contract.config import TradingState
 from trading_engine.contract.messages import (
+    DECLARED_BY,
     DenyReason,
     ExecutionRequest,
     OrderState,
@@ -33,6 +34,7 @@ from trading_engine.workers.red_button import RedButton
 
 START_MS = 61_000
 S = RecommendationStatus
+ACTIVE, REDUCING, HALTED = TradingState
 
 
 class Desk:
@@ -43,12 +45,13 @@ class Desk:
         self.database = MemoryDatabase()
         self.venue = FakeVenue(self.clock)
         self.market = FixedMarketData()
+        self.declared: TradingStateChange | None = None
         self.reborn()
 
     def reborn(self) -> None:
         """A new process: nothing in memory, everything in the store."""
         self.metrics = CountingMetrics()
-        button = RedButton(self.database, self.clock)
+        button = RedButton(self.database, self.clock, lambda: self.declared)
         self.deps = trade_executor.Deps(
             self.database, self.venue, self.clock, self.metrics, Memory(), self.market, button
         )
@@ -348,6 +351,88 @@ async def test_nothing_is_executed_when_the_state_cannot_be_loaded() -> None:
         await trade_executor.handle(desk.deps, request)
 
     assert desk.venue.sent == []
+
+
+async def restarted(desk: Desk, stored: tuple[TradingState, str], declared: TradingState | None) -> tuple[object, str]:
+    """State and `who` that an executor reports first, after one was told `stored` and another was `declared` since."""
+    state, who = stored
+    await trade_executor.handle_trading_state(desk.deps, TradingStateChange(state=state, who=who))
+    desk.declared = declared and TradingStateChange(state=declared, who=DECLARED_BY, why="spec.tradingState")
+    desk.reborn()
+    report = await trade_executor.report_trading_state(desk.deps)
+    return report.state, report.who
+
+
+@pytest.mark.parametrize(
+    ("stored", "declared", "expected"),
+    [
+        ((ACTIVE, DECLARED_BY), HALTED, (HALTED, DECLARED_BY)),
+        ((ACTIVE, DECLARED_BY), REDUCING, (REDUCING, DECLARED_BY)),
+        ((REDUCING, DECLARED_BY), HALTED, (HALTED, DECLARED_BY)),
+        ((HALTED, DECLARED_BY), ACTIVE, (HALTED, DECLARED_BY)),
+        ((HALTED, DECLARED_BY), REDUCING, (HALTED, DECLARED_BY)),
+        ((HALTED, "mia"), ACTIVE, (HALTED, "mia")),
+        ((HALTED, "mia"), HALTED, (HALTED, "mia")),
+        ((REDUCING, "mia"), ACTIVE, (REDUCING, "mia")),
+        ((HALTED, DECLARED_BY), None, (HALTED, DECLARED_BY)),
+    ],
+)
+async def test_stricter_of_stored_and_declared_is_reported_first_when_started(
+    desk: Desk, stored: tuple[TradingState, str], declared: TradingState | None, expected: tuple[object, str]
+) -> None:
+    """A declaration tightens and never loosens; a person's halt stays that person's."""
+    assert await restarted(desk, stored, declared) == expected
+    durable = await desk.database.run(lambda store: store.trading_state())
+    assert (durable.state, durable.who) == expected
+
+
+async def test_nothing_is_sent_when_halted_was_declared_while_no_executor_ran(desk: Desk) -> None:
+    """The first request a new executor hears is denied, with nobody there to tell it."""
+    await restarted(desk, (ACTIVE, DECLARED_BY), HALTED)
+    await trade_executor.recover(desk.deps)
+
+    answer = await trade_executor.handle(desk.deps, await desk.request())
+
+    assert (answer.state, answer.reason) == (OrderState.DENIED, DenyReason.TRADING_HALTED)
+    assert desk.venue.sent == []
+
+
+async def test_older_declaration_changes_nothing_when_something_was_acknowledged_since(desk: Desk) -> None:
+    """What is asked of this process outranks a file that lags, also before the first load."""
+    desk.declared = TradingStateChange(state=TradingState.HALTED, who=DECLARED_BY)
+    desk.reborn()
+    await desk.halt(TradingState.ACTIVE)
+    await trade_executor.recover(desk.deps)
+
+    assert (await trade_executor.report_trading_state(desk.deps)).state is TradingState.ACTIVE
+    assert (await trade_executor.handle(desk.deps, await desk.request())).state is OrderState.FILLED
+
+
+async def test_release_counts_when_it_is_asked_for_after_a_declared_halt(desk: Desk) -> None:
+    """The operator lifts what it declared itself."""
+    await restarted(desk, (ACTIVE, DECLARED_BY), HALTED)
+    await desk.halt(TradingState.ACTIVE)
+    await trade_executor.recover(desk.deps)
+
+    assert (await trade_executor.report_trading_state(desk.deps)).state is TradingState.ACTIVE
+
+
+async def test_nothing_is_sent_when_a_declared_halt_cannot_be_saved(desk: Desk) -> None:
+    """Not durable, not loaded: fails closed, and the next look tries again."""
+    desk.declared = TradingStateChange(state=TradingState.HALTED, who=DECLARED_BY)
+    desk.reborn()
+    request = await desk.request()
+    desk.database.down = True
+    with pytest.raises(StoreUnavailable):
+        await trade_executor.recover(desk.deps)
+    loaded = desk.deps.button.loaded
+    desk.database.down = False
+    await trade_executor.recover(desk.deps)
+
+    answer = await trade_executor.handle(desk.deps, request)
+
+    assert not loaded
+    assert answer.reason is DenyReason.TRADING_HALTED
 
 
 async def test_open_until_its_fills_are_there_when_the_venue_shows_them_late(desk: Desk) -> None:
