@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from trading_engine.adapters.sql_connect import is_memory, sql_engine, transaction
 from trading_engine.adapters.sql_migrate import check_schema
-from trading_engine.adapters.sql_schema import METADATA
+from trading_engine.adapters.sql_schema import sqlite_script
 from trading_engine.adapters.sql_store import SqlStore
 from trading_engine.contract.config import DatabaseConfig
 from trading_engine.errors import StoreUnavailable
@@ -42,7 +42,8 @@ class SqlDatabase:
         self._thread = None if inline else ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
         self._checked = False
         if is_memory(self._sql.url):
-            METADATA.create_all(self._sql)
+            with self._sql.connect() as connection:
+                connection.connection.cursor().executescript(sqlite_script())
             self._checked = True
 
     async def run(self, work: Callable[[Store], T]) -> T:

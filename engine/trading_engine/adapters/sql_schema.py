@@ -8,6 +8,7 @@ several engines may share one database.
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cache
 from uuid import UUID
 
 from sqlalchemy import (
@@ -21,9 +22,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    create_mock_engine,
     event,
     text,
 )
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.schema import ExecutableDDLElement
 
 from trading_engine.adapters.sql_columns import (
@@ -276,3 +279,13 @@ paper_balances = Table(
     money_column("change"),  # since opening: the opening balance is configuration
     PrimaryKeyConstraint("engine", "currency"),
 )
+
+
+@cache
+def sqlite_script() -> str:
+    """All of it as SQLite's own words: making them takes twenty times as long as running them."""
+    statements: list[str] = []
+    dialect = SQLiteDialect()
+    mock = create_mock_engine("sqlite://", lambda ddl, *_, **__: statements.append(str(ddl.compile(dialect=dialect))))
+    METADATA.create_all(mock, checkfirst=False)
+    return ";\n".join(statements)

@@ -18,6 +18,8 @@ from trading_engine.simulator.bars import MINUTE_MS, Bar
 
 #: A hole above this many minutes splits a recording (days recorded years apart are not one loop).
 LONGEST_HOLE: Final = 60
+_COARSEST: Final = Decimal("0.01")
+_FINEST: Final = Decimal("0.00000001")
 _LEG = Decimal(1) / 3
 
 
@@ -131,9 +133,12 @@ def _newest_run(bars: Sequence[Bar]) -> Sequence[Bar]:
 
 def _increment(bars: Sequence[Bar]) -> Decimal:
     """The finest price step of the recording, a cent at most."""
-    prices = (price for bar in bars for price in (bar.open, bar.high, bar.low, bar.close))
-    places = max(-int(price.normalize().as_tuple().exponent) for price in prices)
-    return Decimal(1).scaleb(-min(8, max(2, places)))
+    step = _COARSEST
+    for bar in bars:
+        for price in (bar.open, bar.high, bar.low, bar.close):
+            while price % step and step > _FINEST:
+                step /= 10
+    return step
 
 
 def _walk(bar: Bar, passed: Decimal) -> list[Decimal]:

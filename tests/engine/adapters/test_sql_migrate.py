@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 
 from tests.postgres import PASSWORD, PostgresServer
 from trading_engine.adapters.sql_connect import sql_engine
+from trading_engine.adapters.sql_database import SqlDatabase
 from trading_engine.adapters.sql_migrate import migrate, newest_revision
 from trading_engine.adapters.sql_schema import METADATA
 from trading_engine.contract.config import DatabaseConfig
@@ -67,6 +68,17 @@ def test_migrating_leads_to_the_tables_that_the_code_knows(two_databases: list[D
     assert described == _with(created, _printed)
     assert any("append-only" in str(row) for row in described)
     assert any("CHECK" in str(row) and "submitting" in str(row) for row in described)
+
+
+async def test_memory_has_the_tables_of_a_file(tmp_path: Path) -> None:
+    """Nobody migrates a memory database: it is born with the newest schema."""
+    file, memory = (
+        DatabaseConfig(url=f"sqlite:///{tmp_path / 'engine.db'}"),
+        SqlDatabase(DatabaseConfig(url="sqlite://"), "tests/memory"),
+    )
+    migrate(file)
+    assert await memory.run_sql(_printed) == _with(file, _printed)
+    await memory.close()
 
 
 def test_every_worker_may_migrate_at_once(two_databases: list[DatabaseConfig]) -> None:

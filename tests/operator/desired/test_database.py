@@ -64,7 +64,7 @@ class Prepared:
     @contextmanager
     def serving(self) -> Iterator[None]:
         """The server, on loopback."""
-        command = ["postgres", "-c", f"port={self.port}", "-c", "listen_addresses=127.0.0.1"]
+        command = ["postgres", "-c", f"port={self.port}", "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
         command += ["-c", f"unix_socket_directories={self.data.parent}"]
         process = subprocess.Popen(
             [str(server_programs() / command[0]), *command[1:]],
