@@ -89,6 +89,7 @@ FOREIGN: Final = (
     Foreign(OPERATOR, Kind.HISTOGRAM, "workqueue_queue_duration_seconds workqueue_work_duration_seconds", "name"),
     Foreign(OPERATOR, Kind.GAUGE, "trading_operator_watch_last_event_age_seconds", "kind"),
     Foreign(OPERATOR, Kind.COUNTER, "trading_operator_relist_corrections_total", "kind"),
+    Foreign(OPERATOR, Kind.GAUGE, "trading_monitoring_target_ready", "namespace name reason"),
     # node-exporter
     Foreign(NODES, Kind.COUNTER, "node_cpu_seconds_total", "cpu mode"),
     Foreign(NODES, Kind.GAUGE, "node_load1 node_memory_MemAvailable_bytes node_memory_MemTotal_bytes"),
