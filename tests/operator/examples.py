@@ -78,7 +78,27 @@ def _engine(name: str) -> dict[str, Any]:
             "paper": {"balance": "10000", "fillRatio": "1", "feeRate": "0.001"},
             "workers": {worker.field: _worker() for worker in WORKERS},
             "collectors": {collector.field: _collector() for collector in COLLECTORS},
-            "observability": {"scrape": "Annotations"},
+            "observability": {
+                "scrape": "Annotations",
+                "alerts": [
+                    {
+                        "name": "QueueGrowing",
+                        "enabled": True,
+                        "threshold": "10",
+                        "severity": "Critical",
+                        "forSeconds": 60,
+                    }
+                ],
+                "receivers": [
+                    {
+                        "name": "pager",
+                        "minimumSeverity": "Critical",
+                        "watchdog": False,
+                        "webhook": {"url": "https://pager.example.com/v1", "tokenSecretRef": {"name": "pager"}},
+                    },
+                ],
+                "logs": {"agent": "OpenTelemetryCollector"},
+            },
         },
         "status": {
             "observedGeneration": 1,
@@ -102,6 +122,27 @@ def _engine_with_storage() -> dict[str, Any]:
     engine = _engine("with-storage")
     engine["spec"]["database"] = {"storage": {"size": "2Gi", "storageClassName": "standard"}}
     return engine
+
+
+def _engine_with_receiver(name: str, way: dict[str, Any]) -> dict[str, Any]:
+    engine = _engine(name)
+    engine["spec"]["observability"]["receivers"] = [
+        {"name": "people", "minimumSeverity": "Warning", "watchdog": True} | way
+    ]
+    return engine
+
+
+_SLACK = {"slack": {"urlSecretRef": {"name": "slack"}, "channel": "#trading"}}
+_SECRET_WEBHOOK = {"webhook": {"urlSecretRef": {"name": "pager"}}}
+_EMAIL = {
+    "email": {
+        "to": "people@example.com",
+        "from": "engine@example.com",
+        "server": "mail.example.com:587",
+        "username": "engine",
+        "passwordSecretRef": {"name": "mail"},
+    }
+}
 
 
 def _target() -> dict[str, Any]:
@@ -138,11 +179,18 @@ def _importing_target() -> dict[str, Any]:
 
 #: Kind -> valid objects; together they have a value for every field.
 EXAMPLES: dict[str, tuple[dict[str, Any], ...]] = {
-    "TradingEngine": (_engine("everything"), _engine_with_storage()),
+    "TradingEngine": (
+        _engine("everything"),
+        _engine_with_storage(),
+        _engine_with_receiver("with-slack", _SLACK),
+        _engine_with_receiver("with-email", _EMAIL),
+        _engine_with_receiver("with-secret-webhook", _SECRET_WEBHOOK),
+    ),
     "MonitoringTarget": (_target(), _importing_target()),
 }
 
 _SPEC: Path = ("spec",)
+_RECEIVER: Path = ("spec", "observability", "receivers", 0)
 _RESOURCES: Path = ("spec", "workers", "signalGenerator", "resources", "requests")
 
 #: Kind -> message of each CEL rule -> how to break it.
@@ -171,6 +219,13 @@ CEL: dict[str, dict[str, Change]] = {
         "llm.apiKeySecretRef is only for llm.provider OpenAI": Change((((*_SPEC, "llm", "provider"), "Ollama"),)),
         "risk.maxOrderNotional must not be greater than risk.maxPositionNotional": Change(
             (((*_SPEC, "risk", "maxOrderNotional"), "500.01"),)
+        ),
+        "alerts.threshold is only for alerts that have one: docs/reference/alerts.md lists them": Change(
+            (((*_SPEC, "observability", "alerts", 0, "name"), "WorkerDown"),)
+        ),
+        "receivers needs exactly one of webhook, slack and email": Change((((*_RECEIVER, "email"), _EMAIL["email"]),)),
+        "receivers.webhook needs exactly one of url and urlSecretRef": Change(
+            (((*_RECEIVER, "webhook", "urlSecretRef"), {"name": "pager"}),)
         ),
         "resources.requests.cpu must not be greater than resources.limits.cpu": Change((((*_RESOURCES, "cpu"), "1"),)),
         "resources.requests.memory must not be greater than resources.limits.memory": Change(

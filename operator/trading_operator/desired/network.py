@@ -21,7 +21,7 @@ from trading_engine.contract.workers import (
     Worker,
 )
 from trading_operator.api.v1alpha1 import TradingEngine
-from trading_operator.api.v1alpha1.trading_engine import Scrape
+from trading_operator.api.v1alpha1.observability import Scrape
 from trading_operator.desired import names
 from trading_operator.desired.labels import (
     Object,

@@ -6,7 +6,7 @@ from typing import Final
 
 from trading_engine.contract.workers import SIGNAL_GENERATOR, TRADE_EXECUTOR, WORKERS, Worker
 from trading_operator.api.v1alpha1 import TradingEngine
-from trading_operator.api.v1alpha1.trading_engine import Scrape
+from trading_operator.api.v1alpha1.observability import Scrape
 from trading_operator.desired import names, rbac
 from trading_operator.desired.config import config_hash, config_map, engine_config, worker_spec
 from trading_operator.desired.inputs import Inputs

@@ -34,6 +34,7 @@ from trading_operator.api.v1alpha1.base import (
     rule,
     rules,
 )
+from trading_operator.api.v1alpha1.observability import ObservabilitySpec
 from trading_operator.api.v1alpha1.trading_engine_status import TradingEngineStatus
 from trading_operator.api.v1alpha1.worker_spec import CollectorsSpec, WorkersSpec
 
@@ -43,13 +44,6 @@ MAX_NAME = 40
 LIVE_NEEDS_CREDENTIALS = "exchange.credentialsSecretRef is required in mode Live"
 LIVE_NEEDS_RISK = "risk is required in mode Live"
 LLM_NEEDS_URL = "llm.url is required unless llm.provider is Disabled"
-
-
-class Scrape(StrEnum):
-    """How Prometheus finds the workers."""
-
-    ANNOTATIONS = "Annotations"
-    DISABLED = "Disabled"
 
 
 class ExchangeId(StrEnum):
@@ -180,14 +174,6 @@ class PaperSpec(ApiModel):
     """Share of an order that fills at once; the rest is canceled."""
     fee_rate: Fraction | None = None
     """Taker fee as a fraction of the cost, below 1; the worst published tier when absent, for no account is asked."""
-
-
-class ObservabilitySpec(ApiModel):
-    """How the engine is observed."""
-
-    scrape: Scrape = Scrape.ANNOTATIONS
-    """Annotations: the Services carry prometheus.io/scrape, port and path. Disabled: they do not, and no
-    NetworkPolicy lets Prometheus in."""
 
 
 class TradingEngineSpec(ApiModel):
