@@ -1,7 +1,8 @@
 """The story, once per kind: what a key in the queue leads to.
 
 `run.py` gives each key of the queue to `Reconciler.reconcile`. It reads the world, never a difference, and
-may run at any moment, any number of times. The red button comes before everything else.
+may run at any moment, any number of times. The red button comes before everything else: the executor that runs
+is told, then the state is written where one that starts finds it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from trading_operator.api.v1alpha1 import MonitoringTarget, TradingEngine
 from trading_operator.cache import Manifest, Ref
 from trading_operator.checks import engine_status, invalid_status, target_status
 from trading_operator.cluster import Cluster
-from trading_operator.desired import desired_objects, inputs_from, names
+from trading_operator.desired import Declaration, desired_objects, inputs_from, names, trading_state_object
 from trading_operator.desired.inputs import plain
 from trading_operator.desired.labels import COMPONENT
 from trading_operator.errors import ApiRefused, InvalidResource
@@ -29,7 +30,8 @@ from trading_operator.events import EventRecorder
 from trading_operator.executor_client import ExecutorAddress, ExecutorClient, ExecutorUnreachable
 from trading_operator.kinds import POD, SECRET, TRADING_ENGINE
 from trading_operator.observed import Observed
-from trading_operator.plan import Plan, plan
+from trading_operator.ownership import is_ours
+from trading_operator.plan import Plan, identity, plan
 from trading_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -80,13 +82,16 @@ class Reconciler:
         trading = await self._press_red_button(ref, manifest)
         if "deletionTimestamp" in manifest["metadata"]:
             return None
+        undeclared = await self._declare_trading_state(ref, manifest)
         try:
             engine = TradingEngine.parse(manifest)
         except InvalidResource as error:
-            return await self._report(ref, manifest, invalid_status(manifest, error, self._now()).to_dict())
+            again = await self._report(ref, manifest, invalid_status(manifest, error, self._now()).to_dict())
+            _raise(undeclared)
+            return again
         observed = await self._cluster.gather(engine)
         planned = self._plan(engine, observed)
-        refused = () if engine.spec.suspend else await self._cluster.execute(planned, observed)
+        refused = undeclared if engine.spec.suspend else await self._cluster.execute(planned, observed)
         observed = dataclasses.replace(
             self._cluster.refreshed(engine, observed),
             trading=trading.report,
@@ -96,9 +101,7 @@ class Reconciler:
         )
         status = engine_status(engine, observed, self._now()).to_dict()
         again = await self._report(ref, manifest, status)
-        if refused:
-            # Shown in the status; raised so that the next try waits its back-off.
-            raise ApiRefused(0, "ApplyRefused", "; ".join(refused))
+        _raise(refused)
         return SOON if trading.silent else again
 
     def _plan(self, engine: TradingEngine, observed: Observed) -> Plan:
@@ -109,17 +112,28 @@ class Reconciler:
 
     async def _press_red_button(self, ref: Ref, manifest: Manifest) -> Trading:
         """Tell the executor its state from what is at hand: neither the API server nor a valid spec is needed."""
-        wanted = manifest.get("spec", {}).get("tradingState", TradingState.ACTIVE)
-        if wanted not in list(TradingState):
-            return Trading(problem=f"spec.tradingState {wanted!r} is none of {', '.join(TradingState)}")
+        wanted = _trading_state(manifest)
+        if wanted is None:
+            return Trading(problem=f"spec.tradingState is none of {', '.join(TradingState)}")
         address = self._executor_address(ref)
         if address is None:
             return Trading(problem="no trade executor runs")
         try:
             why = f"spec.tradingState, generation {manifest['metadata'].get('generation', 0)}"
-            return Trading(await self._executor.ensure(address, TradingState(wanted), why))
+            return Trading(await self._executor.ensure(address, wanted, why))
         except ExecutorUnreachable as error:
             return Trading(problem=str(error), silent=True)
+
+    async def _declare_trading_state(self, ref: Ref, manifest: Manifest) -> tuple[str, ...]:
+        """Write the state where an executor that starts reads it, also while suspended; what was refused, in words."""
+        state = _trading_state(manifest)
+        if state is None:
+            return ()
+        wanted = trading_state_object(Declaration(ref.namespace, ref.name, manifest["metadata"]["uid"], state))
+        owned = self._cluster.owned((ref.namespace, ref.name))
+        found = tuple(each for each in owned if is_ours(each) and identity(each) == identity(wanted))
+        planned = plan((wanted,), found)
+        return await self._cluster.execute(planned, Observed(objects=found)) if planned else ()
 
     def _executor_address(self, ref: Ref) -> ExecutorAddress | None:
         # Anybody may put an engine's mark on an object of his own: what carries it elsewhere is not asked and not told.
@@ -167,6 +181,18 @@ class Reconciler:
         logger.info("%s is gone: deleting %d objects it left elsewhere", ref, len(left))
         for each in left:
             await self._cluster.delete(each)
+
+
+def _trading_state(manifest: Manifest) -> TradingState | None:
+    """What the spec declares, whether or not the rest of it is valid; None where it is no state."""
+    wanted = manifest.get("spec", {}).get("tradingState", TradingState.ACTIVE)
+    return TradingState(wanted) if wanted in list(TradingState) else None
+
+
+def _raise(refused: tuple[str, ...]) -> None:
+    """What was refused is shown in the status; raised as well, the next try waits its back-off."""
+    if refused:
+        raise ApiRefused(0, "ApplyRefused", "; ".join(refused))
 
 
 def _is_left_elsewhere(manifest: Manifest, ref: Ref) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 from typing import Any
 
@@ -84,3 +85,36 @@ def test_halt_is_obeyed_at_once_when_the_engine_fails_and_waits_its_back_off(wor
     world.kube.delete("Deployment", ENGINES, namesake)
     world.kube.merge("TradingEngine", ENGINES, name, {"spec": {"orderNotional": "60"}})
     eventually(lambda: (ENGINES, namesake) in [key[1:] for key in world.kube.owned(ENGINES, name)])
+
+
+@pytest.mark.parametrize("suspended", [False, True], ids=["running", "suspended"])
+def test_state_is_where_a_new_executor_looks_when_edited_while_none_runs(
+    world: World, operator: Any, suspended: bool
+) -> None:
+    """Nobody can be told: the file of the next executor says Halted, and nothing else is written for it."""
+    name = world.engine(suspend=False)["metadata"]["name"]
+    world.built(name)
+    world.kube.merge("TradingEngine", ENGINES, name, {"spec": {"suspend": suspended}})
+    world.settle()
+    assert declared(world, name) == "Active"
+    template = world.kube.get("Deployment", ENGINES, f"{name}-trade-executor")["spec"]["template"]
+    since = world.now()
+    pressed = time.monotonic()
+    world.kube.merge("TradingEngine", ENGINES, name, {"spec": {"tradingState": "Halted"}})
+    eventually(lambda: declared(world, name) == "Halted", 2, 0.01, "the declared state")
+    print(f"\ndeclared {time.monotonic() - pressed:.3f} s after the edit")
+    world.settle()
+    written = [each["objectRef"] for each in world.mutations(since)]
+    assert {each["name"] for each in written if each["resource"] not in ("tradingengines", "events")} == {
+        f"{name}-trading-state"
+    }
+    assert world.kube.get("Deployment", ENGINES, f"{name}-trade-executor")["spec"]["template"] == template
+    assert "trading-state" not in world.condition(name, "Ready")["message"]
+    world.kube.delete("ConfigMap", ENGINES, f"{name}-trading-state")
+    eventually(lambda: declared(world, name) == "Halted", 2, 0.01, "repair")
+
+
+def declared(world: World, name: str) -> str:
+    """The state in the file of the next executor; empty where there is none."""
+    found = world.kube.find("ConfigMap", ENGINES, f"{name}-trading-state")
+    return json.loads(found["data"]["declared.json"])["state"] if found else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -64,8 +65,9 @@ class MemoryCluster:
         self.objects: list[Mapping[str, Any]] = [a_pod(), a_token()]
         self.story: list[str] = []
         self.statuses: list[Mapping[str, Any]] = []
-        self.down = False
+        self.down = self.unreadable = False
         self.refused: tuple[str, ...] = ()
+        self.declared: list[str] = []
         self.there = False
         self.observed: Observed | None = None
 
@@ -79,8 +81,8 @@ class MemoryCluster:
 
     async def gather(self, _: TradingEngine) -> Observed:
         self.story.append("gather")
-        if self.down:
-            raise ClusterUnavailable("down")
+        if self.unreadable:
+            raise ApiRefused(403, "Forbidden", "secrets may not be read")
         return self.observed or Observed(objects=(a_token(),), pods=(a_pod(),))
 
     def refreshed(self, _: TradingEngine, before: Observed) -> Observed:
@@ -88,8 +90,19 @@ class MemoryCluster:
         return before
 
     async def execute(self, plan: Plan, _: Observed) -> tuple[str, ...]:
+        if self.down:
+            raise ClusterUnavailable("down")
+        if plan.names == ("ConfigMap paper-trading-state",):
+            return self._declare(plan.apply[0])
         self.story.append("execute")
         assert plan or self.observed
+        return self.refused
+
+    def _declare(self, found: Mapping[str, Any]) -> tuple[str, ...]:
+        if not self.refused:
+            self.story.append("declare")
+            self.declared.append(json.loads(found["data"]["declared.json"])["state"])
+            self.objects = [*self.objects, *echoed((dict(found),))]
         return self.refused
 
     async def write_status(self, _: Kind, __: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
@@ -138,7 +151,7 @@ async def test_button_comes_first_when_an_engine_is_reconciled() -> None:
     """Before anything is read or written."""
     cluster, button, reconciler = bench(an_engine(tradingState="Halted"))
     assert await reconciler.reconcile(REF) == NOT_READY
-    assert cluster.story[:4] == ["button", "gather", "execute", "look again"]
+    assert cluster.story[:5] == ["button", "declare", "gather", "execute", "look again"]
     assert button.told == [(ExecutorAddress("10.0.0.7", "t", "pod/0"), TradingState.HALTED)]
     assert cluster.condition("Halted")["status"] == "True"
 
@@ -158,15 +171,17 @@ async def test_button_works_when_the_spec_is_invalid() -> None:
     await reconciler.reconcile(REF)
     assert [wanted for _, wanted in button.told] == [TradingState.HALTED]
     assert "gather" not in cluster.story
+    assert cluster.declared == ["Halted"]
     assert cluster.condition("Ready")["reason"] == "InvalidSpec"
 
 
-async def test_button_works_when_suspended_and_nothing_is_written() -> None:
-    """Suspend leaves the world alone, not the executor."""
+async def test_button_works_when_suspended_and_nothing_else_is_written() -> None:
+    """Suspend leaves the world alone, not the executor, nor where one that starts looks."""
     cluster, button, reconciler = bench(an_engine(tradingState="Halted", suspend=True))
     await reconciler.reconcile(REF)
     assert [wanted for _, wanted in button.told] == [TradingState.HALTED]
     assert "execute" not in cluster.story
+    assert cluster.declared == ["Halted"]
     assert cluster.condition("Suspended")["status"] == "True"
     assert cluster.condition("Halted")["status"] == "True"
 
@@ -186,6 +201,7 @@ async def test_halted_is_not_true_when_the_executor_is_silent() -> None:
     cluster, button, reconciler = bench(an_engine(tradingState="Halted"))
     button.silent = True
     assert await reconciler.reconcile(REF) == SOON
+    assert cluster.declared == ["Halted"]
     assert cluster.condition("Halted")["status"] == "Unknown"
     assert "no route" in cluster.condition("Halted")["message"]
 
@@ -196,7 +212,45 @@ async def test_halted_is_not_true_when_no_executor_runs() -> None:
     cluster.objects = [a_token()]
     assert await reconciler.reconcile(REF) == NOT_READY
     assert button.told == []
+    assert cluster.declared == ["Halted"]
     assert cluster.condition("Halted")["status"] == "Unknown"
+
+
+async def test_state_is_declared_once_when_it_stays() -> None:
+    """Compared before it is written; an edit, or a hand in it, has it written again."""
+    cluster, _, reconciler = bench(an_engine(tradingState="Halted", suspend=True))
+    await reconciler.reconcile(REF)
+    await reconciler.reconcile(REF)
+    once = list(cluster.declared)
+    cluster.objects[-1]["data"]["declared.json"] = "{}"
+    await reconciler.reconcile(REF)
+    cluster.engine = an_engine(tradingState="Active", suspend=True)
+    cluster.objects = cluster.objects[:2]
+    await reconciler.reconcile(REF)
+
+    assert once == ["Halted"]
+    assert cluster.declared == ["Halted", "Halted", "Active"]
+
+
+@pytest.mark.parametrize("spec", [{"suspend": True}, {"symbols": ["nonsense"]}], ids=["suspended", "invalid"])
+async def test_button_works_when_the_declaration_is_refused(spec: dict[str, Any]) -> None:
+    """Neither stops the other; the refusal is raised, so that the next try waits its back-off."""
+    cluster, button, reconciler = bench(an_engine(tradingState="Halted", **spec))
+    cluster.refused = ("Forbidden: exceeded quota",)
+    with pytest.raises(ApiRefused, match="exceeded quota"):
+        await reconciler.reconcile(REF)
+    assert [wanted for _, wanted in button.told] == [TradingState.HALTED]
+    assert cluster.condition("Ready")["reason"] == ("ApplyRefused" if "suspend" in spec else "InvalidSpec")
+
+
+async def test_state_is_declared_when_what_comes_after_cannot_be_read() -> None:
+    """A Secret that may not be read fails the gathering, after the red button's two steps."""
+    cluster, button, reconciler = bench(an_engine(tradingState="Halted"))
+    cluster.unreadable = True
+    with pytest.raises(ApiRefused):
+        await reconciler.reconcile(REF)
+    assert [wanted for _, wanted in button.told] == [TradingState.HALTED]
+    assert cluster.declared == ["Halted"]
 
 
 async def test_refusal_is_shown_and_raised_when_the_api_server_says_no() -> None:

@@ -14,24 +14,29 @@ from trading_operator.desired.labels import OWNED_SELECTOR, Object, is_owned_by
 from trading_operator.desired.names import referenced_secrets
 from trading_operator.desired.network import network_objects
 from trading_operator.desired.rbac import account_objects
+from trading_operator.desired.trading_state import Declaration, trading_state_object
 from trading_operator.desired.training import training_objects
 from trading_operator.desired.workers import worker_objects
 from trading_operator.settings import Settings
 
 __all__ = [
     "OWNED_SELECTOR",
+    "Declaration",
     "Inputs",
     "Object",
     "desired_objects",
     "inputs_from",
     "is_owned_by",
     "referenced_secrets",
+    "trading_state_object",
 ]
 
 
 def desired_objects(engine: TradingEngine, settings: Settings, inputs: Inputs) -> tuple[Object, ...]:
     """Everything that shall exist for one engine, in the order in which it is applied."""
+    declared = Declaration(engine.namespace, engine.name, engine.uid, engine.spec.trading_state)
     return (
+        trading_state_object(declared),
         *account_objects(engine, settings),
         *network_objects(engine, settings),
         *database_objects(engine, settings, inputs),

@@ -1,6 +1,6 @@
 """TradingEngine.spec -> EngineConfig, the JSON that workers and collectors read. Pure.
 
-The trading state is not in it: the red button goes to the executor over HTTP and rolls nothing. A
+The trading state is not in it, only where it is declared: the red button rolls nothing. A
 worker's pod template carries the hash of the parts that this worker reads, so an edit of the limits
 restarts the risk worker and leaves the others alone.
 """
@@ -60,6 +60,7 @@ def engine_config(engine: TradingEngine) -> EngineConfig:
             token_file=Path(names.SECRETS_DIR) / "token" / names.TOKEN_KEY,
             urls={worker.name: names.url_of(engine, worker) for worker in WORKERS},
         ),
+        trading_state_file=Path(names.TRADING_STATE_DIR) / names.TRADING_STATE_KEY,
         order_notional=Decimal(spec.order_notional),
         log_levels={worker.name: worker_spec(engine, worker).log_level for worker in WORKERS},
     )

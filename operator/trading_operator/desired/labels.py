@@ -42,6 +42,18 @@ class Named(Protocol):
         """metadata.name."""
 
 
+class Owning(Named, Protocol):
+    """What must be known of an engine to mark an object as its own."""
+
+    @property
+    def namespace(self) -> str:
+        """metadata.namespace."""
+
+    @property
+    def uid(self) -> str:
+        """metadata.uid."""
+
+
 def home_name(engine: Named, suffix: str) -> str:
     """Name of an object in the engine's namespace: `paper-trade-executor`."""
     return f"{engine.name}-{suffix}"
@@ -62,9 +74,9 @@ def pod_labels(engine: TradingEngine, component: str | None = None) -> dict[str,
     return found | ({COMPONENT: component} if component else {})
 
 
-def owner_mark(engine: TradingEngine) -> dict[str, str]:
+def owner_mark(engine: Owning) -> dict[str, str]:
     """The three labels that say whose an object is."""
-    return {ENGINE_NAME: engine.name, ENGINE_NAMESPACE: engine.namespace, ENGINE_UID: engine.metadata.uid}
+    return {ENGINE_NAME: engine.name, ENGINE_NAMESPACE: engine.namespace, ENGINE_UID: engine.uid}
 
 
 def is_owned_by(engine: TradingEngine, manifest: Mapping[str, Any]) -> bool:
@@ -80,7 +92,7 @@ def is_owned_by(engine: TradingEngine, manifest: Mapping[str, Any]) -> bool:
     )
 
 
-def finished(engine: TradingEngine, component: str, manifest: Object) -> Object:
+def finished(engine: Owning, component: str, manifest: Object) -> Object:
     """The object with its labels, its owner and the hash of all of it."""
     metadata = manifest["metadata"]
     labels = {
@@ -98,12 +110,12 @@ def finished(engine: TradingEngine, component: str, manifest: Object) -> Object:
     return owned
 
 
-def _owner_reference(engine: TradingEngine) -> Object:
+def _owner_reference(engine: Owning) -> Object:
     return {
         "apiVersion": API_VERSION,
         "kind": "TradingEngine",
         "name": engine.name,
-        "uid": engine.metadata.uid,
+        "uid": engine.uid,
         "controller": True,
         "blockOwnerDeletion": False,
     }

@@ -19,6 +19,8 @@ API_KEY_KEY: Final = "apiKey"
 SECRET_KEY: Final = "secret"  # noqa: S105  a name, not a value
 
 CONFIG_FILE: Final = "/etc/trading-engine/config.json"
+TRADING_STATE_DIR: Final = "/etc/trading-engine/trading-state"
+TRADING_STATE_KEY: Final = "declared.json"
 SECRETS_DIR: Final = "/run/secrets/trading-engine"
 
 DATABASE: Final = "postgresql"
@@ -32,6 +34,11 @@ TRAINING: Final = "training"
 def config_map(engine: TradingEngine) -> str:
     """ConfigMap with config.json of the workers."""
     return home_name(engine, "config")
+
+
+def trading_state(engine: Named) -> str:
+    """ConfigMap with the declared trading state, of the executor alone."""
+    return home_name(engine, "trading-state")
 
 
 def token_secret(engine: Named) -> str:

@@ -61,6 +61,16 @@ def config_mount(config_map: str) -> Mount:
     return Mount("config", names.CONFIG_FILE, ("configMap", {"name": config_map}), sub_path="config.json")
 
 
+def trading_state_mount(engine: TradingEngine) -> Mount:
+    """The declared trading state: a folder, which the kubelet brings up to date for a container that starts again.
+
+    Without the ConfigMap, or its key, no pod starts.
+    """
+    items = [{"key": names.TRADING_STATE_KEY, "path": names.TRADING_STATE_KEY}]
+    source = ("configMap", {"name": names.trading_state(engine), "items": items})
+    return Mount("trading-state", names.TRADING_STATE_DIR, source)
+
+
 def secret_mount(name: str, secret: str, *keys: str) -> Mount:
     """Keys of a Secret as files of the same name under SECRETS_DIR/name."""
     items = [{"key": key, "path": key} for key in sorted(keys)]
@@ -91,6 +101,8 @@ def worker_mounts(engine: TradingEngine, worker: Worker) -> tuple[Mount, ...]:
     if "database" in worker.reads:
         mounts.append(database_mount(engine))
     credentials, key = engine.spec.exchange.credentials_secret_ref, engine.spec.llm.api_key_secret_ref
+    if worker == TRADE_EXECUTOR:
+        mounts.append(trading_state_mount(engine))
     if worker == TRADE_EXECUTOR and engine.spec.mode is Mode.LIVE and credentials:
         mounts.append(secret_mount("exchange", credentials.name, names.API_KEY_KEY, names.SECRET_KEY))
     if worker == LLM_VALIDATION and key:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.operator.engines import SAMPLES, SETTINGS, by_name, changed, edited, engine, inputs, live, objects, sample
-from trading_engine.contract.config import EngineConfig
+from trading_engine.contract.config import EngineConfig, TradingState
+from trading_engine.contract.messages import DECLARED_BY, TradingStateChange
 from trading_engine.contract.workers import WORKERS
 from trading_operator.desired import Inputs, desired_objects, inputs_from
 from trading_operator.desired.labels import secret
@@ -17,6 +18,7 @@ from trading_operator.kinds import kind_of
 
 COLLECTOR = "crypto-trading-paper-exchange-data-47d01378"
 CONFIG = ("ConfigMap", "paper-config")
+TRADING_STATE = ("ConfigMap", "paper-trading-state")
 
 
 def deployments(*services: str) -> set[tuple[str, str]]:
@@ -37,7 +39,7 @@ def pods() -> list[tuple[str, dict[str, Any]]]:
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        ({"tradingState": "Halted"}, set()),
+        ({"tradingState": "Halted"}, {TRADING_STATE}),
         ({"suspend": True}, set()),
         ({"workers": {"riskManagement": {"logLevel": "Debug"}}}, {CONFIG, *deployments("risk-management")}),
         ({"workers": {"llmValidation": {"image": "registry.example/x:1"}}}, deployments("llm-validation")),
@@ -168,7 +170,8 @@ def test_executor_is_single_and_never_overlaps_when_built() -> None:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_workers_can_read_config_when_built(name: str) -> None:
     """config.json is an EngineConfig, for the workers and for the collector, without a secret in it."""
-    configs = [each["data"]["config.json"] for each in objects(sample(name)) if each["kind"] == "ConfigMap"]
+    maps = [each["data"] for each in objects(sample(name)) if each["kind"] == "ConfigMap"]
+    configs = [data["config.json"] for data in maps if "config.json" in data]
     for text in configs:
         config = EngineConfig.model_validate_json(text)
 
@@ -181,10 +184,39 @@ def test_collector_has_its_own_role_when_database_is_ours() -> None:
     """Not the engine's password, not its user."""
     found = by_name(desired_objects(engine(), SETTINGS, Inputs("t", {"password": "one", "collectorPassword": "two"})))
     access = next(each for (kind, name), each in found.items() if kind == "Secret" and "-trading-" in name)
-    config = next(each for (kind, name), each in found.items() if kind == "ConfigMap" and name != "paper-config")
+    config = next(each for (kind, name), each in found.items() if kind == "ConfigMap" and "exchange-data" in name)
 
     assert base64.b64decode(access["data"]["password"]) == b"two"
     assert "://collector@paper-postgresql.crypto-trading.svc:5432/" in config["data"]["config.json"]
+
+
+@pytest.mark.parametrize("state", list(TradingState))
+def test_declared_state_is_where_the_executor_looks_when_built(state: TradingState) -> None:
+    """The file that its configuration names, through a folder that the kubelet keeps fresh; nobody else has it."""
+    found = by_name(objects(engine(tradingState=state.value)))
+    config = EngineConfig.model_validate_json(found[CONFIG]["data"]["config.json"])
+    volumes, files = {}, {}
+    for (kind, name), each in found.items():
+        for volume in (
+            each["spec"]["template"]["spec"]["volumes"] if kind in ("Deployment", "Job", "StatefulSet") else ()
+        ):
+            if volume.get("configMap", {}).get("name") == "paper-trading-state":
+                volumes[name] = volume
+    pod = found["Deployment", "paper-trade-executor"]["spec"]["template"]["spec"]
+    for container in (*pod["initContainers"], *pod["containers"]):
+        for mount in container["volumeMounts"]:
+            if mount["name"] == "trading-state":
+                files[container["name"]] = mount
+
+    assert list(volumes) == ["paper-trade-executor"]
+    assert list(files) == ["trade-executor"]
+    assert "subPath" not in files["trade-executor"]
+    assert "optional" not in volumes["paper-trade-executor"]["configMap"]
+    assert config.trading_state_file is not None
+    assert str(config.trading_state_file.parent) == files["trade-executor"]["mountPath"]
+    content = found[TRADING_STATE]["data"][config.trading_state_file.name]
+    declared = TradingStateChange.model_validate_json(content)
+    assert (declared.state, declared.who) == (state, DECLARED_BY)
 
 
 def test_collector_is_absent_when_nobody_gave_it_access() -> None:

@@ -166,6 +166,11 @@ class Resource(ApiModel):
         """metadata.namespace."""
         return self.metadata.namespace
 
+    @property
+    def uid(self) -> str:
+        """metadata.uid."""
+        return self.metadata.uid
+
     @classmethod
     def parse(cls, manifest: Mapping[str, Any]) -> Self:
         """A resource from what the API server or a file holds.
