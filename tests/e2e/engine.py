@@ -11,6 +11,7 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from tools.kubectl import Kubectl, Object, until
+from tools.stack import OPERATOR_NAMESPACE
 from trading_engine.contract.workers import BY_NAME, WorkerName
 
 COLLECTORS = "crypto-collectors"
@@ -150,3 +151,11 @@ class Engine:
             "persistentvolumeclaims,pods"
         )
         return self.kubectl.list(kinds, selector=self.selector)
+
+
+def scale_operator(kubectl: Kubectl, replicas: int) -> None:
+    """Set the operator's replicas and wait for it."""
+    kubectl("scale", "deployment/trading-operator", "-n", OPERATOR_NAMESPACE, f"--replicas={replicas}")
+    kubectl("rollout", "status", "deployment/trading-operator", "-n", OPERATOR_NAMESPACE, "--timeout=120s", seconds=130)
+    if replicas == 0:
+        until("no operator", lambda: not kubectl.list("pods", OPERATOR_NAMESPACE), 60)

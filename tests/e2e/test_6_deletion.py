@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import PAPER
-from tests.e2e.engine import COLLECTORS, Engine
+from tests.e2e.engine import COLLECTORS, Engine, scale_operator
 from tools.kubectl import Kubectl, until
-from tools.stack import OPERATOR_NAMESPACE
 
 SECOND = "crypto-second"
 
@@ -27,17 +26,9 @@ def manifest(name: str, namespace: str) -> dict[str, Any]:
 @pytest.fixture
 def operator_down(kubectl: Kubectl) -> Iterator[None]:
     """No operator while the test runs; the test ends it by `start_operator`."""
-    scale(kubectl, 0)
+    scale_operator(kubectl, 0)
     yield
-    scale(kubectl, 2)
-
-
-def scale(kubectl: Kubectl, replicas: int) -> None:
-    """Set the operator's replicas and wait for it."""
-    kubectl("scale", "deployment/trading-operator", "-n", OPERATOR_NAMESPACE, f"--replicas={replicas}")
-    kubectl("rollout", "status", "deployment/trading-operator", "-n", OPERATOR_NAMESPACE, "--timeout=120s", seconds=130)
-    if replicas == 0:
-        until("no operator", lambda: not kubectl.list("pods", OPERATOR_NAMESPACE), 60)
+    scale_operator(kubectl, 2)
 
 
 def uids(engine: Engine) -> dict[tuple[str, str, str], str]:
@@ -74,19 +65,19 @@ def test_first_engine_is_untouched_when_second_of_same_name_comes_and_goes(paper
 def test_nothing_is_left_when_deleted_while_operator_is_down(paper: Engine, operator_down: None) -> None:
     """Applied, edited and deleted with no operator, and one that ran before: both leave nothing, nothing hangs."""
     kubectl = paper.kubectl
-    scale(kubectl, 2)
+    scale_operator(kubectl, 2)
     ran = Engine(kubectl, "ran-before", SECOND)
     kubectl.apply(manifest(ran.name, SECOND))
     until(
         "its collector is there", lambda: [c for c in ran.children() if c["metadata"]["namespace"] == COLLECTORS], 120
     )
-    scale(kubectl, 0)
+    scale_operator(kubectl, 0)
     ghost = Engine(kubectl, "never-seen", SECOND)
     kubectl.apply(manifest(ghost.name, SECOND))
     ghost.patch({"orderNotional": "40"})
     for engine in (ran, ghost):
         kubectl("delete", "tradingengine", engine.name, "-n", SECOND, "--timeout=30s", seconds=60)
-    scale(kubectl, 2)
+    scale_operator(kubectl, 2)
 
     nothing_left(ran)
     nothing_left(ghost)
