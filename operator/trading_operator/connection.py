@@ -131,9 +131,9 @@ async def load_configuration() -> Configuration:
     configuration = Configuration()
     try:
         if os.environ.get("KUBECONFIG"):
-            await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # untyped there
+            await config.load_kube_config(client_configuration=configuration)
         else:
-            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # same
+            config.load_incluster_config(client_configuration=configuration)
     except (config.ConfigException, ssl.SSLError, OSError) as error:
         raise OperatorError(f"no access to a cluster: {error}; run in a pod, or set KUBECONFIG to a file") from error
     return configuration

@@ -104,7 +104,7 @@ class _SingleRow:
 
     def __init__(self, booster: lightgbm.Booster) -> None:
         self._booster = booster  # the C side keeps using its handle
-        self._library: Any = lightgbm.basic._LIB  # type: ignore[attr-defined]  # not public, see above
+        self._library: Any = lightgbm.basic._LIB  # not public, see above
         self._row = np.empty(len(FEATURES))
         self._result = np.empty(_CLASSES)
         self._length = ctypes.c_int64()
