@@ -32,6 +32,7 @@ from trading_operator.kinds import POD, SECRET, TRADING_ENGINE
 from trading_operator.observed import Observed
 from trading_operator.ownership import is_ours
 from trading_operator.plan import Plan, identity, plan
+from trading_operator.reporting import Reporter
 from trading_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ class Reconciler:
         self._cluster = cluster
         self._settings = settings
         self._executor = executor
-        self._events = events
+        self._reporter = Reporter(cluster, events)
         self._now = now
 
     async def reconcile(self, ref: Ref) -> float | None:
@@ -156,17 +157,7 @@ class Reconciler:
         return None
 
     async def _report(self, ref: Ref, manifest: Manifest, status: dict[str, Any]) -> float:
-        before = manifest.get("status", {})
-        if await self._cluster.write_status(ref.kind, manifest, status):
-            await self._tell(manifest, before, status)
-        return AT_REST if _is_true(status, "Ready") else NOT_READY
-
-    async def _tell(self, manifest: Manifest, before: Manifest, after: Manifest) -> None:
-        for event in self._events.transitions(manifest, before, after):
-            try:
-                await self._cluster.post_event(event)
-            except ApiRefused as error:
-                logger.warning("an Event was refused: %s", error)
+        return AT_REST if await self._reporter.report(ref, manifest, status) else NOT_READY
 
     async def _sweep(self, ref: Ref) -> None:
         """Delete what a deleted engine left outside its namespace.
@@ -212,7 +203,3 @@ def _is_running_executor(manifest: Manifest, ref: Ref) -> bool:
 def _incarnation(pod: Manifest) -> str:
     restarts = sum(each.get("restartCount", 0) for each in pod["status"].get("containerStatuses", ()))
     return f"{pod['metadata']['uid']}/{restarts}"
-
-
-def _is_true(status: Manifest, condition: str) -> bool:
-    return any(each["type"] == condition and each["status"] == "True" for each in status.get("conditions", ()))

@@ -128,8 +128,8 @@ class TargetCounts(ApiModel):
 
     matched: Annotated[int, Field(ge=0)] = 0
     """Ready endpoints behind the selected Services."""
-    up: Annotated[int, Field(ge=0)] = 0
-    """Those of them whose last scrape by Prometheus succeeded."""
+    up: Annotated[int, Field(ge=0)] | None = None
+    """Those of them whose last scrape by Prometheus succeeded; absent while nothing recent is known."""
 
 
 class ScrapeErrors(ApiModel):
