@@ -83,7 +83,7 @@ async def test_no_fill_is_lost_from_the_position_when_two_put_fills_at_once(conn
     async def put(handle: SqlDatabase, trade_ids: range) -> int:
         return sum(
             [
-                await handle.run(lambda store, n=n: store.put_fills(recommendation.id, [a_fill(str(n))]))
+                len(await handle.run(lambda store, n=n: store.put_fills(recommendation.id, [a_fill(str(n))])))
                 for n in trade_ids
             ]
         )
