@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     """Seconds between two scrapes of an endpoint."""
     evidence_seconds: float = Field(default=10, ge=1)
     """Seconds between two looks at what Prometheus sees."""
+    runbooks: str = Field(default="docs/runbooks", min_length=1, max_length=512, pattern=r"^[-._~:/A-Za-z0-9]+$")
+    """Folder or URL that has the alerts' runbooks; `<AlertName>.md` is appended for the annotation runbook_url."""
     pod_namespace: str = "trading-operator-system"
     """Where the operator itself runs; holds the Lease."""
     pod_name: str = "trading-operator"
