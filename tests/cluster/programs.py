@@ -13,7 +13,7 @@ from tests.cluster.cache import Cache, digest_of, digest_of_folder
 from tests.cluster.errors import ClusterError
 
 MODULES = Path(__file__).parent / "modules"
-GO_MINIMUM = (1, 25)
+GO_MINIMUM = (1, 26)
 STRIP = "-s -w"
 
 
@@ -45,6 +45,8 @@ class Program:
 
 
 KUBERNETES = "k8s.io/kubernetes"
+# Promtail is no part of Loki's releases after 3.5: two versions of one module.
+LOKI = "github.com/grafana/loki/v3"
 
 
 def _kubernetes(name: str, expected_seconds: float) -> Program:
@@ -72,6 +74,9 @@ PROGRAMS = {
             "github.com/rancher/local-path-provisioner",
             60,
         ),
+        Program("otelcol", "otelcol", ".", "go.opentelemetry.io/collector/otelcol", 105),
+        Program("loki", "loki", f"{LOKI}/cmd/loki", LOKI, 300),
+        Program("promtail", "promtail", f"{LOKI}/clients/cmd/promtail", LOKI, 240),
     )
 }
 API_SERVER_PROGRAMS = ("etcd", "kube-apiserver", "kubectl")
