@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from trading_dashboards.boards import BOARDS
+from trading_dashboards.classic import rendered as rendered_board
 from trading_operator.checks import reasons
 from trading_operator.desired.install import installation
 from trading_operator.render import rendered
@@ -32,6 +34,7 @@ def files() -> dict[str, str]:
     objects = installation(Settings.model_construct())
     found["manifests/operator.yaml"] = _yaml("operator/trading_operator/desired/install.py", *objects)
     found["docs/reference/reasons.md"] = reasons.reference()
+    found |= {f"dashboards/rendered/{board.uid}.json": rendered_board(board) for board in BOARDS}
     for sample in sorted((ROOT / "manifests" / "samples").glob("*.yaml")):
         source = f"manifests/samples/{sample.name} by trading_operator.desired"
         found[f"tests/golden/{sample.name}"] = HEADER.format(source=source) + rendered(
