@@ -2,7 +2,8 @@
 
 `watchers` and `relist` put into it, `cluster.gather` reads from it. Versions only move forward:
 what is older than what is known, or than a deletion, is ignored, so the answer to a write and the
-events of a watch may arrive in any order.
+events of a watch may arrive in any order. Of what is only looked at (Services of others, EndpointSlices,
+Namespaces) no more is kept than is read: a large cluster has very many.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from trading_operator.kinds import Kind, Owner
+from trading_operator.kinds import ENDPOINT_SLICE, NAMESPACE, SERVICE, Kind, Owner
 
 Manifest = Mapping[str, Any]
 OwnerOf = Callable[[Manifest], Owner | None]
@@ -36,6 +37,8 @@ class Cache:
     def __init__(self, owner_of: OwnerOf) -> None:
         self._owner_of = owner_of
         self._objects: dict[Ref, Manifest] = {}
+        self._by_kind: defaultdict[Kind, dict[Ref, Manifest]] = defaultdict(dict)
+        self._changes: defaultdict[Kind, int] = defaultdict(int)
         self._deleted: dict[Ref, int] = {}
         self._owned: defaultdict[Owner, set[Ref]] = defaultdict(set)
 
@@ -46,9 +49,10 @@ class Cache:
         if version <= self.version(ref):
             return False
         self._forget(ref)
-        self._objects[ref] = slim(found)
-        self._deleted.pop(ref, None)
         owner = self._owner_of(found)
+        kept = slim(found) if owner is not None else trimmed(kind, found)
+        self._objects[ref] = self._by_kind[kind][ref] = kept
+        self._deleted.pop(ref, None)
         if owner is not None:
             self._owned[owner].add(ref)
         return True
@@ -80,14 +84,24 @@ class Cache:
 
     def refs(self, kind: Kind | None = None) -> list[Ref]:
         """Every object, or every one of a kind."""
-        return [ref for ref in self._objects if kind is None or ref.kind == kind]
+        return list(self._objects if kind is None else self._by_kind[kind])
+
+    def all(self, kind: Kind) -> list[Manifest]:
+        """Every object of a kind."""
+        return list(self._by_kind[kind].values())
+
+    def changes(self, kind: Kind) -> int:
+        """A number that grows with every object of a kind that came, changed or went."""
+        return self._changes[kind]
 
     def forget_deletions(self, before: int) -> None:
         """Drop the memory of deletions older than a version; events that old cannot come any more."""
         self._deleted = {ref: version for ref, version in self._deleted.items() if version >= before}
 
     def _forget(self, ref: Ref) -> None:
+        self._changes[ref.kind] += 1
         known = self._objects.pop(ref, None)
+        self._by_kind[ref.kind].pop(ref, None)
         owner = self._owner_of(known) if known is not None else None
         if owner is not None:
             self._owned[owner].discard(ref)
@@ -111,3 +125,38 @@ def slim(found: Manifest) -> Manifest:
     return dict(found) | {
         "metadata": {key: value for key, value in found["metadata"].items() if key != "managedFields"}
     }
+
+
+#: Annotations and labels of others may be long, and their spec too.
+_KEPT_METADATA: Final = ("name", "namespace", "uid", "resourceVersion", "labels", "deletionTimestamp")
+_KEPT_FIELDS: Final[Mapping[Kind, Mapping[str, tuple[str, ...]]]] = {
+    SERVICE: {"spec": ("ports", "selector", "type")},
+    ENDPOINT_SLICE: {},
+    NAMESPACE: {"status": ("phase",)},
+}
+_KEPT_ANNOTATIONS: Final = "prometheus.io/"
+
+
+def trimmed(kind: Kind, found: Manifest) -> Manifest:
+    """What is read of an object of somebody else."""
+    if kind not in _KEPT_FIELDS:
+        return slim(found)
+    metadata = found["metadata"]
+    annotations = metadata.get("annotations") or {}
+    kept: dict[str, Any] = {key: found[key] for key in ("apiVersion", "kind") if key in found}
+    kept["metadata"] = {key: metadata[key] for key in _KEPT_METADATA if key in metadata}
+    kept["metadata"]["annotations"] = {
+        key: annotations[key] for key in annotations if key.startswith(_KEPT_ANNOTATIONS)
+    }
+    for part, fields in _KEPT_FIELDS[kind].items():
+        kept[part] = {field: found[part][field] for field in fields if field in found.get(part, {})}
+    if kind == ENDPOINT_SLICE:
+        kept["ports"] = found.get("ports") or []
+        kept["endpoints"] = [_endpoint(each) for each in found.get("endpoints") or ()]
+    return kept
+
+
+def _endpoint(found: Manifest) -> Manifest:
+    wanted = ("addresses", "conditions", "nodeName")
+    pod = {key: value for key, value in (found.get("targetRef") or {}).items() if key in ("kind", "name", "namespace")}
+    return {key: found[key] for key in wanted if key in found} | ({"targetRef": pod} if pod else {})

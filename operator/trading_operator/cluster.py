@@ -16,12 +16,25 @@ import orjson
 
 from trading_operator.api.v1alpha1 import TradingEngine
 from trading_operator.cache import Cache, Manifest, Ref, ref_of, version_of
-from trading_operator.connection import APPLY, JSON_PATCH, Connection
+from trading_operator.connection import APPLY, JSON_PATCH, MERGE_PATCH, Connection
 from trading_operator.desired import names, referenced_secrets
 from trading_operator.desired.labels import DESIRED_HASH
+from trading_operator.desired.scrape import unscraped
+from trading_operator.desired.selection import World
 from trading_operator.errors import ApiRefused, ClusterUnavailable
-from trading_operator.kinds import EVENT, POD, SECRET, Kind, Owner, kind_of
-from trading_operator.observed import Observed
+from trading_operator.kinds import (
+    ENDPOINT_SLICE,
+    EVENT,
+    NAMESPACE,
+    PARENTS,
+    POD,
+    SECRET,
+    SERVICE,
+    Kind,
+    Owner,
+    kind_of,
+)
+from trading_operator.observed import Observed, StackState
 from trading_operator.ownership import is_ours
 from trading_operator.plan import Plan
 
@@ -31,6 +44,8 @@ MANAGED: Final = {"fieldManager": FIELD_MANAGER}
 NOT_FOUND, CONFLICT = 404, 409
 #: Written after everything they mount.
 WORKLOADS: Final = frozenset({"Deployment", "StatefulSet", "Job"})
+#: Written before what names them.
+FIRST: Final = frozenset({"ClusterRole"})
 
 
 class Cluster:
@@ -40,6 +55,9 @@ class Cluster:
         self._connection = connection
         self._cache = cache
         self._collectors_namespace = collectors_namespace
+        self._world: tuple[tuple[int, ...], World] | None = None
+        self.stack_state: StackState | None = None
+        """What `reconcile_stack` found last; None until it looked."""
 
     def get(self, ref: Ref) -> Manifest | None:
         """An object as last seen, or None."""
@@ -48,6 +66,39 @@ class Cluster:
     def owned(self, owner: Owner) -> list[Manifest]:
         """Everything of an engine as last seen, pods included."""
         return self._cache.owned(owner)
+
+    def all(self, kind: Kind) -> list[Manifest]:
+        """Every object of a kind as last seen."""
+        return self._cache.all(kind)
+
+    def world(self) -> World:
+        """Namespaces, Services and EndpointSlices as last seen; made anew only where one of them changed."""
+        changes = tuple(map(self._cache.changes, (NAMESPACE, SERVICE, ENDPOINT_SLICE)))
+        if self._world is None or self._world[0] != changes:
+            self._world = changes, World.of(*map(self._cache.all, (NAMESPACE, SERVICE, ENDPOINT_SLICE)))
+        return self._world[1]
+
+    async def nothing_declared(self) -> bool:
+        """Whether there is neither an engine nor a target, asked of the API server itself."""
+        for kind in PARENTS:
+            page = await self._connection.request("GET", kind.path(), query={"limit": "1"})
+            if page["items"]:
+                return False
+        return True
+
+    async def annotate_pods(self, namespace: str, selector: str, annotation: tuple[str, str]) -> int:
+        """Set an annotation on the pods that a label selects and that lack it: their kubelets look at them at once."""
+        key, value = annotation
+        found = await self._connection.request("GET", POD.path(namespace), query={"labelSelector": selector})
+        stale = [
+            each["metadata"]["name"]
+            for each in found["items"]
+            if (each["metadata"].get("annotations") or {}).get(key) != value
+        ]
+        body = orjson.dumps({"metadata": {"annotations": {key: value}}})
+        for name in stale:
+            await self._connection.request("PATCH", POD.path(namespace, name), body, MERGE_PATCH, MANAGED)
+        return len(stale)
 
     async def gather(self, engine: TradingEngine) -> Observed:
         """What there is of an engine. Generated Secrets that the cache lacks are looked up, never assumed absent."""
@@ -63,12 +114,14 @@ class Cluster:
         strays: list[Manifest] = []
         # Anybody may put an engine's mark on an object of his own: elsewhere it says nothing about the engine.
         for each in self._cache.owned((engine.namespace, engine.name)):
-            (found if each["metadata"]["namespace"] in places else strays).append(each)
+            (found if each["metadata"].get("namespace", "") in places else strays).append(each)
         return dataclasses.replace(
             before,
             objects=tuple(each for each in found if each["kind"] != POD.name and is_ours(each)),
             pods=tuple(each for each in found if each["kind"] == POD.name),
             strays=tuple(each for each in strays if each["kind"] != POD.name and is_ours(each)),
+            stack=self.stack_state,
+            unscraped=unscraped(self.world(), engine.namespace),
         )
 
     async def execute(self, plan: Plan, observed: Observed) -> tuple[str, ...]:
@@ -78,9 +131,10 @@ class Cluster:
         where the API server did not answer.
         """
         seen = {_ref(each) for each in observed.objects}
-        first = [each for each in plan.apply if each["kind"] not in WORKLOADS]
-        last = [each for each in plan.apply if each["kind"] in WORKLOADS]
-        for wave in (first, last):
+        waves: tuple[list[Manifest], ...] = ([], [], [])
+        for each in plan.apply:
+            waves[0 if each["kind"] in FIRST else 2 if each["kind"] in WORKLOADS else 1].append(each)
+        for wave in waves:
             if refused := await _all(self._put(each, unseen=_ref(each) not in seen) for each in wave):
                 return refused
         return await _all(self.delete(each) for each in plan.delete)

@@ -26,6 +26,7 @@ from trading_operator.kinds import Kind
 
 APPLY: Final = "application/apply-patch+yaml"
 JSON_PATCH: Final = "application/json-patch+json"
+MERGE_PATCH: Final = "application/merge-patch+json"
 JSON: Final = "application/json"
 PAGE: Final = 500
 READS: Final = frozenset({"GET"})

@@ -50,3 +50,7 @@ class PrometheusRefused(OperatorError):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+class PromtoolMissing(OperatorError):
+    """The program that checks configurations cannot be run: nothing unchecked is written."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from trading_operator.cache import Cache, Manifest, Ref, ref_of, version_of
-from trading_operator.kinds import TRADING_ENGINE, Kind
+from trading_operator.kinds import NAMESPACE, PARENTS, TRADING_ENGINE, Kind, Owner
 from trading_operator.ownership import owner_of
 from trading_operator.relist import Deliveries
 
@@ -18,13 +18,20 @@ logger = logging.getLogger(__name__)
 
 
 class Handlers:
-    """Keeps the cache up to date and wakes the resource that an object belongs to."""
+    """Keeps the cache up to date and wakes the resource that an object belongs to.
 
-    def __init__(self, cache: Cache, add: Callable[[Ref], None], watched: Callable[[str], None]) -> None:
+    `monitoring` is the observability namespace: its key stands for all that engines and targets share.
+    """
+
+    def __init__(
+        self, cache: Cache, add: Callable[[Ref], None], watched: Callable[[str], None], monitoring: str
+    ) -> None:
         self.deliveries = Deliveries()
         self._cache = cache
         self._add = add
         self._watched = watched
+        self._stack = Ref(NAMESPACE, "", monitoring)
+        self._generations: dict[Ref, tuple[int, bool]] = {}
 
     def on_event(self, kind: Kind, event: str | None, found: dict[str, Any]) -> None:
         """One event; `event` is None for what a watch lists when it starts. A repeated one wakes nobody."""
@@ -42,20 +49,47 @@ class Handlers:
 
     def changed(self, kind: Kind, found: Manifest) -> None:
         """An object came, changed or went: its resource has to be looked at."""
-        if kind.ours:
-            self._add(ref_of(kind, found))
+        ref = ref_of(kind, found)
+        if kind == NAMESPACE:
+            self._add(self._stack)
+        elif kind.ours:
+            self._add(ref)
+            if self._is_another(ref, found):
+                self._add(self._stack)
         elif (owner := owner_of(found)) is not None:
-            self._add(Ref(TRADING_ENGINE, *owner))
+            self._add(key_of(owner))
 
     def wake_all(self) -> None:
         """Every resource, and every engine of which only objects are left."""
-        for ref in (ref for ref in self._cache.refs() if ref.kind.ours):
-            self._add(ref)
+        self.wake_resources()
+        self._add(self._stack)
         self.wake_orphans()
 
-    def wake_orphans(self) -> None:
-        """Engines that are gone while objects of theirs are left."""
-        for owner in self._cache.owners():
-            ref = Ref(TRADING_ENGINE, *owner)
-            if self._cache.get(ref) is None:
+    def wake_resources(self) -> None:
+        """Every engine and target."""
+        for kind in PARENTS:
+            for ref in self._cache.refs(kind):
                 self._add(ref)
+
+    def wake_orphans(self) -> None:
+        """Engines that are gone while objects of theirs are left, and what is shared under whichever setting."""
+        for key in map(key_of, self._cache.owners()):
+            if key.kind == NAMESPACE or self._cache.get(key) is None:
+                self._add(key)
+
+    def _is_another(self, ref: Ref, found: Manifest) -> bool:
+        """Whether what is declared changed: a status that is written concerns nobody else."""
+        if self._cache.get(ref) is None:
+            self._generations.pop(ref, None)
+            return True
+        metadata = found["metadata"]
+        now = metadata.get("generation", 0), "deletionTimestamp" in metadata
+        before = self._generations.get(ref)
+        self._generations[ref] = now
+        return now != before
+
+
+def key_of(owner: Owner) -> Ref:
+    """The key under which an owner's objects are reconciled: an engine, or the observability namespace."""
+    namespace, name = owner
+    return Ref(TRADING_ENGINE, namespace, name) if namespace else Ref(NAMESPACE, "", name)

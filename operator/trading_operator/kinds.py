@@ -13,7 +13,7 @@ from typing import Any, Final
 GROUP: Final = "tradingengine.io"
 VERSION: Final = "v1alpha1"
 
-#: Namespace and name of the engine that an object belongs to.
+#: Namespace and name of the engine that an object belongs to; "" and the observability namespace for what all share.
 Owner = tuple[str, str]
 
 
@@ -43,22 +43,32 @@ TRADING_ENGINE: Final = Kind(GROUP, VERSION, "TradingEngine", "tradingengines", 
 MONITORING_TARGET: Final = Kind(GROUP, VERSION, "MonitoringTarget", "monitoringtargets", ours=True)
 POD: Final = Kind("", "v1", "Pod", "pods")
 SECRET: Final = Kind("", "v1", "Secret", "secrets")
+SERVICE: Final = Kind("", "v1", "Service", "services")
+NAMESPACE: Final = Kind("", "v1", "Namespace", "namespaces")
+ENDPOINT_SLICE: Final = Kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices")
+CONFIG_MAP: Final = Kind("", "v1", "ConfigMap", "configmaps")
+CLUSTER_ROLE: Final = Kind("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles")
+CLUSTER_ROLE_BINDING: Final = Kind("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings")
 LEASE: Final = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 EVENT: Final = Kind("events.k8s.io", "v1", "Event", "events")
 
 CHILDREN: Final = (
-    Kind("", "v1", "ConfigMap", "configmaps"),
+    CONFIG_MAP,
     Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
     SECRET,
-    Kind("", "v1", "Service", "services"),
+    SERVICE,
     Kind("", "v1", "ServiceAccount", "serviceaccounts"),
     Kind("apps", "v1", "Deployment", "deployments"),
     Kind("apps", "v1", "StatefulSet", "statefulsets"),
     Kind("batch", "v1", "Job", "jobs"),
     Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
 )
+#: What Prometheus may read; the engines share one of each.
+CLUSTER_SCOPED: Final = (CLUSTER_ROLE, CLUSTER_ROLE_BINDING)
 PARENTS: Final = (TRADING_ENGINE, MONITORING_TARGET)
-WATCHED: Final = (*PARENTS, *CHILDREN, POD)
+#: Watched everywhere, whoever made them: what there is to scrape, and where it is allowed.
+SURROUNDINGS: Final = (SERVICE, ENDPOINT_SLICE, NAMESPACE)
+WATCHED: Final = (*PARENTS, *CHILDREN, *CLUSTER_SCOPED, POD, ENDPOINT_SLICE, NAMESPACE)
 BY_NAME: Final = {kind.name: kind for kind in WATCHED}
 
 

@@ -13,6 +13,24 @@ Manifest = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class StackState:
+    """What became of the configuration that all engines and targets share.
+
+    Every field but `loaded` is a problem in words, "" or empty where there is none: `unchecked` says why nothing could
+    be checked, `invalid` what the checker or Prometheus says is wrong (the last good configuration stays), `refused`
+    what could not be written, `unreachable` why Prometheus could not be asked. `loaded` is whether Prometheus says that
+    it has loaded this configuration. `quarantined` has what was left out, by name, and why.
+    """
+
+    loaded: bool = False
+    unchecked: str = ""
+    invalid: str = ""
+    refused: tuple[str, ...] = ()
+    unreachable: str = ""
+    quarantined: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
 class Observed:
     """One engine's world at one moment.
 
@@ -21,7 +39,8 @@ class Observed:
     `user_secrets` the Secrets that the spec names and that exist, by name. `trading` is what the executor
     acknowledged, None where it could not be asked; then `trading_problem` says why. `refused` is what
     the API server refused of the plan just written, in words; `held_back` names what a suspended engine's plan
-    would have touched.
+    would have touched. `stack` is None until the shared configuration was looked at; `unscraped` are the annotated
+    Services of the engine's namespace that Prometheus cannot scrape, in words.
     """
 
     objects: tuple[Manifest, ...] = ()
@@ -32,3 +51,5 @@ class Observed:
     trading_problem: str = ""
     refused: tuple[str, ...] = ()
     held_back: tuple[str, ...] = ()
+    stack: StackState | None = None
+    unscraped: tuple[str, ...] = ()

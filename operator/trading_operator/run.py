@@ -27,12 +27,16 @@ from trading_operator.errors import ApiRefused, ClusterUnavailable, LeadershipLo
 from trading_operator.events import EventRecorder
 from trading_operator.executor_client import ExecutorClient
 from trading_operator.handlers import Handlers
+from trading_operator.kinds import NAMESPACE
 from trading_operator.leader import Leader, Timings
 from trading_operator.lease import ClusterLease
 from trading_operator.metrics import OperatorMetrics
 from trading_operator.ownership import owner_of
+from trading_operator.prometheus import Prometheus
+from trading_operator.promtool import Promtool
 from trading_operator.queue import Backoff, WorkQueue, work
 from trading_operator.reconcile import Reconciler
+from trading_operator.reconcile_stack import StackReconciler
 from trading_operator.relist import Relist
 from trading_operator.settings import Settings
 
@@ -58,6 +62,7 @@ class Parts:
     leader: Leader
     relist: Relist
     reconciler: Reconciler
+    stack: StackReconciler
 
 
 async def run(settings: Settings) -> None:
@@ -99,7 +104,7 @@ def _assemble(
     cache = Cache(owner_of)
     queue: WorkQueue[Ref] = WorkQueue(metrics.queue)
     metrics.queue.follow(queue.unfinished_seconds)
-    handlers = Handlers(cache, queue.add, metrics.watched)
+    handlers = Handlers(cache, queue.add, metrics.watched, settings.monitoring_namespace)
     identity = f"{settings.pod_name}_{secrets.token_hex(4)}"
     lease = ClusterLease(connection, settings.pod_namespace, settings.lease_name)
     leader = Leader(lease, identity, Timings.of(settings.lease_seconds))
@@ -109,7 +114,9 @@ def _assemble(
     cluster, executor = Cluster(connection, cache, settings.collectors_namespace), ExecutorClient(http)
     executor.guard = leader.require
     reconciler = Reconciler(cluster, settings, executor, events, _now)
-    return Parts(settings, metrics, handlers, queue, leader, relist, reconciler)
+    prometheus, promtool = Prometheus(http, settings.prometheus), Promtool(settings.promtool)
+    stack = StackReconciler(cluster, settings, prometheus, promtool, handlers.wake_resources)
+    return Parts(settings, metrics, handlers, queue, leader, relist, reconciler, stack)
 
 
 async def _run(parts: Parts, connection: Connection) -> None:
@@ -165,7 +172,8 @@ async def _handle(parts: Parts, ref: Ref) -> None:
     started, result = time.monotonic(), "error"
     try:
         async with asyncio.timeout(RECONCILE_DEADLINE):
-            again = await parts.reconciler.reconcile(ref)
+            reconciler = parts.stack if ref.kind == NAMESPACE else parts.reconciler
+            again = await reconciler.reconcile(ref)
         parts.queue.forget(ref)
         if again is not None:
             # Spread, so that a restart does not bring all of them back together for ever.

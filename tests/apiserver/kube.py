@@ -19,12 +19,9 @@ T = TypeVar("T")
 KINDS = BY_NAME | {
     EVENT.name: EVENT,
     LEASE.name: LEASE,
-    "Namespace": Kind("", "v1", "Namespace", "namespaces"),
     "CustomResourceDefinition": Kind(
         "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions"
     ),
-    "ClusterRole": Kind("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles"),
-    "ClusterRoleBinding": Kind("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings"),
     "Role": Kind("rbac.authorization.k8s.io", "v1", "Role", "roles"),
     "RoleBinding": Kind("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
 }
@@ -100,6 +97,11 @@ class Kube:
         selector = f"tradingengine.io/engine={name},tradingengine.io/engine-namespace={namespace}"
         found = [item for kind in BY_NAME for item in self.list(kind, None, selector)]
         return {(item["kind"], item["metadata"]["namespace"], item["metadata"]["name"]): item for item in found}
+
+    def shared(self) -> dict[tuple[str, str], Manifest]:
+        """All objects with the mark of what engines share, by kind and name."""
+        found = [item for kind in BY_NAME for item in self.list(kind, None, "tradingengine.io/stack")]
+        return {(item["kind"], item["metadata"]["name"]): item for item in found}
 
 
 def path_of(manifest: Mapping[str, Any]) -> str:

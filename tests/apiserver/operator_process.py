@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.apiserver.kube import Kube, eventually
+from tests.cluster import image_programs
 from tests.cluster.apiserver import ApiServer, free_port
+from tests.cluster.cache import default_cache
 
 NAMESPACE = "trading-operator-system"
 ACCOUNT = "trading-operator"
@@ -34,6 +36,9 @@ class OperatorProcess:
             "POD_NAMESPACE": NAMESPACE,
             "POD_NAME": name,
             "HTTP_PORT": str(self.port),
+            "PROMTOOL": str(image_programs.paths(default_cache(), ["promtool"])["promtool"]),
+            # Nobody listens there.
+            "PROMETHEUS_URL": "http://127.0.0.1:9",
         } | environment
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -11,13 +11,14 @@ import pytest
 from trading_operator.cache import Cache, Ref, ref_of
 from trading_operator.errors import ApiRefused, ClusterUnavailable, Deaf, NotInstalled
 from trading_operator.handlers import Handlers
-from trading_operator.kinds import BY_NAME, TRADING_ENGINE, WATCHED, Kind
+from trading_operator.kinds import BY_NAME, NAMESPACE, TRADING_ENGINE, WATCHED, Kind
 from trading_operator.ownership import owner_of
 from trading_operator.relist import Relist
 
 SERVICE = BY_NAME["Service"]
 OWNER = ("trading", "paper")
 ENGINE = Ref(TRADING_ENGINE, *OWNER)
+SHARED = Ref(NAMESPACE, "", "monitoring")
 
 
 def a_service(version: int, name: str = "paper-x") -> dict[str, Any]:
@@ -50,7 +51,7 @@ class Bench:
         self.lists, self.cache = Lists(), Cache(owner_of)
         self.woken: list[Ref] = []
         self.corrected: list[str] = []
-        self.handlers = Handlers(self.cache, self.woken.append, lambda _: None)
+        self.handlers = Handlers(self.cache, self.woken.append, lambda _: None, "monitoring")
         self.relist = Relist(
             self.lists,  # type: ignore[arg-type]
             self.cache,
@@ -181,7 +182,7 @@ async def test_orphans_are_woken_when_their_engine_is_not_there(bench: Bench) ->
     """An engine of which only objects are left has to be swept."""
     bench.cache.put(SERVICE, a_service(5))
     bench.handlers.wake_all()
-    assert bench.woken == [ENGINE]
+    assert bench.woken == [SHARED, ENGINE]
 
 
 def test_every_kind_has_one_place() -> None:

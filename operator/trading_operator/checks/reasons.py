@@ -64,6 +64,29 @@ class Reason(StrEnum):
     TRAINING = "Training", "The training Job has not ended yet."
     TRAINING_FAILED = "TrainingFailed", "The training Job gave up; the message has its last words."
     NOT_REPORTED = "NotReported", "Nobody has said yet which models are promoted."
+    # what observes it
+    OBSERVED = "Observed", "Prometheus says that it has loaded the configuration that scrapes the engine."
+    SCRAPE_DISABLED = "ScrapeDisabled", "spec.observability.scrape is Disabled: nothing of the engine is scraped."
+    NOT_LOOKED_AT = "NotLookedAt", "The shared configuration of Prometheus was not looked at yet."
+    PROMTOOL_MISSING = (
+        "PromtoolMissing",
+        "The program that checks Prometheus's configuration cannot be run; nothing unchecked is written.",
+    )
+    CONFIGURATION_INVALID = (
+        "ConfigurationInvalid",
+        "promtool, or Prometheus itself, refuses the configuration; the last good one stays.",
+    )
+    SHARED_OBJECT_REFUSED = "SharedObjectRefused", "The API server refused an object that the engines share."
+    PROMETHEUS_UNREACHABLE = "PrometheusUnreachable", "Prometheus does not answer: nothing is known of the scrapes."
+    RELOAD_PENDING = (
+        "ReloadPending",
+        "The configuration is written, but Prometheus has not said within 15 s that it has loaded it.",
+    )
+    SERVICE_NOT_SCRAPED = (
+        "ServiceNotScraped",
+        "A Service of the engine's namespace asks to be scraped and its annotation prometheus.io/port names no port"
+        " of its endpoints.",
+    )
 
 
 #: Those that wait for a person: `Stalled` is True with them.

@@ -20,6 +20,7 @@ from trading_operator.api.v1alpha1.trading_engine_status import AcknowledgedStat
 from trading_operator.checks.conditions import Draft, dated
 from trading_operator.checks.findings import Finding, worst
 from trading_operator.checks.model import model_ready
+from trading_operator.checks.observability import observed_condition
 from trading_operator.checks.reasons import NEEDS_A_PERSON, Reason
 from trading_operator.checks.workloads import database_finding, worker_statuses
 from trading_operator.desired import names
@@ -47,6 +48,7 @@ def engine_status(engine: TradingEngine, observed: Observed, now: datetime) -> T
         _halted(engine, observed),
         _suspended(engine),
         model_ready(engine, observed),
+        observed_condition(engine, observed),
     )
     report = observed.trading
     return TradingEngineStatus(

@@ -2,7 +2,8 @@
 
 `tools/generate.py` writes it to `manifests/operator.yaml`. Verbs by use: watches list and watch; a
 server-side apply that makes an object needs patch and create; what is not known is read by name first, so that
-nothing of somebody else is taken over and no Secret made twice; a claim is never deleted by the operator.
+nothing of somebody else is taken over and no Secret made twice; a claim is never deleted by the operator. In the
+observability namespace it touches Prometheus's pods, so that the kubelet brings them a new configuration at once.
 """
 
 from __future__ import annotations
@@ -10,7 +11,19 @@ from __future__ import annotations
 from typing import Any, Final
 
 from trading_operator.desired.labels import OPERATOR, Object
-from trading_operator.kinds import CHILDREN, EVENT, LEASE, MONITORING_TARGET, PARENTS, POD, TRADING_ENGINE, Kind
+from trading_operator.desired.scrape import ROLE, prometheus_rules
+from trading_operator.kinds import (
+    CHILDREN,
+    CLUSTER_SCOPED,
+    EVENT,
+    LEASE,
+    MONITORING_TARGET,
+    NAMESPACE,
+    PARENTS,
+    POD,
+    TRADING_ENGINE,
+    Kind,
+)
 from trading_operator.settings import Settings
 
 _RBAC: Final = "rbac.authorization.k8s.io"
@@ -29,6 +42,8 @@ def installation(settings: Settings) -> tuple[Object, ...]:
         _object(f"{_RBAC}/v1", "ClusterRoleBinding", **_binding("ClusterRole", namespace)),
         _object(f"{_RBAC}/v1", "Role", namespace=namespace, rules=[_rule(LEASE, "create"), _own_lease(settings)]),
         _object(f"{_RBAC}/v1", "RoleBinding", namespace=namespace, **_binding("Role", namespace)),
+        _object(f"{_RBAC}/v1", "Role", namespace=settings.monitoring_namespace, rules=[_rule(POD, "patch")]),
+        _object(f"{_RBAC}/v1", "RoleBinding", namespace=settings.monitoring_namespace, **_binding("Role", namespace)),
         _settings(settings),
         _service(settings),
         _deployment(settings),
@@ -41,7 +56,15 @@ def cluster_rules() -> list[Object]:
     parents = [_rule(TRADING_ENGINE, "get", "list", "watch"), _rule(MONITORING_TARGET, "list", "watch")]
     statuses = [_rule(kind, "patch", suffix="/status") for kind in PARENTS]
     children = [_rule(kind, *_child_verbs(kind)) for kind in CHILDREN]
-    return [*parents, *statuses, *children, _rule(POD, "list", "watch"), _rule(EVENT, "create")]
+    watched = [_rule(kind, "list", "watch") for kind in (POD, NAMESPACE, *CLUSTER_SCOPED)]
+    # Nobody may grant what he does not hold: the last are Prometheus's rights.
+    return [*parents, *statuses, *children, *watched, *_shared_rules(), _rule(EVENT, "create"), *prometheus_rules()]
+
+
+def _shared_rules() -> list[Object]:
+    """The one ClusterRole, and its binding, that the engines share."""
+    verbs = ("get", "create", "patch", "delete")
+    return [_rule(kind, *verbs) | {"resourceNames": [ROLE]} for kind in CLUSTER_SCOPED]
 
 
 def _child_verbs(kind: Kind) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Names, labels, owner marks and the desired-hash of every object that the operator makes. Pure.
 
 The owner mark is three labels (namespace, name, uid of the engine): it works across namespaces, where
-an ownerReference does not. An object is ours when it carries `managed-by` and the mark.
+an ownerReference does not. What all engines and targets share carries the stack's mark instead: the observability
+namespace. An object is ours when it carries `managed-by` and a mark.
 """
 
 from __future__ import annotations
@@ -25,11 +26,15 @@ COMPONENT: Final = "app.kubernetes.io/component"
 ENGINE_NAME: Final = f"{GROUP}/engine"
 ENGINE_NAMESPACE: Final = f"{GROUP}/engine-namespace"
 ENGINE_UID: Final = f"{GROUP}/engine-uid"
+STACK: Final = f"{GROUP}/stack"
 DESIRED_HASH: Final = f"{GROUP}/desired-hash"
 CONFIG_HASH: Final = f"{GROUP}/config-hash"
 
+#: On a Namespace, "true": its annotated Services are scraped, and MonitoringTargets elsewhere may select there.
+CONSENT: Final = f"{GROUP}/scrape"
+
 #: Selects everything the operator made, in watches and lists.
-OWNED_SELECTOR: Final = f"{MANAGED_BY}={OPERATOR},{ENGINE_NAME}"
+OWNED_SELECTOR: Final = f"{MANAGED_BY}={OPERATOR}"
 
 _MAX_NAME = 63
 
@@ -107,6 +112,23 @@ def finished(engine: Owning, component: str, manifest: Object) -> Object:
         owned["metadata"]["ownerReferences"] = [_owner_reference(engine)]
     annotations = metadata.get("annotations", {}) | {DESIRED_HASH: digest_of(owned)}
     owned["metadata"]["annotations"] = annotations
+    return owned
+
+
+def finished_stack(component: str, manifest: Object, namespace: str) -> Object:
+    """An object that all engines and targets share, with its labels, the stack's mark and the hash of all of it.
+
+    `namespace` is the observability namespace. The mark is a label, for the object may be cluster-scoped.
+    """
+    metadata = manifest["metadata"]
+    labels = metadata.get("labels", {}) | {
+        "app.kubernetes.io/name": "trading-monitoring",
+        COMPONENT: component,
+        MANAGED_BY: OPERATOR,
+        STACK: namespace,
+    }
+    owned = manifest | {"metadata": metadata | {"labels": labels}}
+    owned["metadata"]["annotations"] = metadata.get("annotations", {}) | {DESIRED_HASH: digest_of(owned)}
     return owned
 
 

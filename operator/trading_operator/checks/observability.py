@@ -1,0 +1,51 @@
+"""What became of the shared configuration -> an engine's condition Observed. Pure.
+
+It says whether Prometheus has loaded what scrapes the engine; the engine is Ready without it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from trading_operator.api.v1alpha1 import ConditionStatus, TradingEngine
+from trading_operator.api.v1alpha1.observability import Scrape
+from trading_operator.checks.conditions import Draft
+from trading_operator.checks.reasons import Reason
+from trading_operator.observed import Observed, StackState
+
+TYPE: Final = "Observed"
+
+
+def observed_condition(engine: TradingEngine, observed: Observed) -> Draft:
+    """Whether the engine is observed, and the first thing that keeps it from being so."""
+    if engine.spec.observability.scrape is Scrape.DISABLED:
+        return Draft(TYPE, ConditionStatus.FALSE, Reason.SCRAPE_DISABLED, "")
+    if observed.stack is None:
+        return _as_before(engine)
+    status, reason, message = _finding(observed.stack)
+    if observed.unscraped and status is ConditionStatus.TRUE:
+        return Draft(TYPE, ConditionStatus.FALSE, Reason.SERVICE_NOT_SCRAPED, "; ".join(observed.unscraped))
+    return Draft(TYPE, status, reason, message)
+
+
+def _finding(state: StackState) -> tuple[ConditionStatus, Reason, str]:
+    if state.unchecked:
+        return ConditionStatus.FALSE, Reason.PROMTOOL_MISSING, state.unchecked
+    if state.invalid:
+        return ConditionStatus.FALSE, Reason.CONFIGURATION_INVALID, state.invalid
+    if state.refused:
+        return ConditionStatus.FALSE, Reason.SHARED_OBJECT_REFUSED, "; ".join(state.refused)
+    if state.unreachable:
+        return ConditionStatus.UNKNOWN, Reason.PROMETHEUS_UNREACHABLE, state.unreachable
+    if not state.loaded:
+        return ConditionStatus.FALSE, Reason.RELOAD_PENDING, ""
+    return ConditionStatus.TRUE, Reason.OBSERVED, "Prometheus has loaded the configuration"
+
+
+def _as_before(engine: TradingEngine) -> Draft:
+    """An operator that has just started knows nothing yet, and writes nothing for it."""
+    known = {reason.value: reason for reason in Reason}
+    for each in engine.status.conditions:
+        if each.type == TYPE and each.reason in known:
+            return Draft(TYPE, each.status, known[each.reason], each.message)
+    return Draft(TYPE, ConditionStatus.UNKNOWN, Reason.NOT_LOOKED_AT, "")
