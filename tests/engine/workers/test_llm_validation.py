@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -121,8 +122,8 @@ async def test_forgives_what_models_wrap_around_the_object(answer: str) -> None:
 
 BROKEN = [
     pytest.param(("no", "still no"), "no valid verdict in two answers", id="invalid twice"),
-    pytest.param((SILENCE,), "1 s", id="timeout"),
-    pytest.param(("no", SILENCE), "1 s", id="timeout of the repair"),
+    pytest.param((SILENCE,), "0.1 s", id="timeout"),
+    pytest.param(("no", SILENCE), "0.1 s", id="timeout of the repair"),
     pytest.param((WorkerUnavailable("HTTP 500 out of memory"),), "HTTP 500 out of memory", id="unavailable"),
 ]
 
@@ -133,8 +134,10 @@ async def test_answers_by_the_fail_mode_when_there_is_no_verdict(
     script: tuple[object, ...], why: str, mode: OnUnavailable
 ) -> None:
     """Reject or Approve as configured, named in the reason together with the cause; no confidence is made up."""
-    deps = deps_of(ScriptedModel(*script), on_unavailable=mode, timeout_seconds=1)
-    async with asyncio.timeout(1.5):
+    deps = deps_of(ScriptedModel(*script), on_unavailable=mode)
+    hasty = deps.config.model_copy(update={"timeout_seconds": 0.1})  # less than may be configured, to save time
+    deps = replace(deps, config=hasty)
+    async with asyncio.timeout(1):
         validation = await handle(deps, REQUEST)
     assert validation.decision.value == mode.value.lower()
     assert validation.reason.startswith(f"onUnavailable is {mode}: ")
