@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.cluster import base_images, engine, exported, image_programs, process, programs, prune
+from tests.cluster import base_images, engine, exported, image_programs, monitoring_images, process, programs, prune
 from tests.cluster.errors import ClusterError
 from tests.cluster.provider import Provider, from_environment
 
@@ -46,6 +46,12 @@ def images(provider: Provider, _: argparse.Namespace) -> None:
     print(exported.lines(base_images.ensure(provider.cache, engine.find(provider.cache))))
 
 
+def images_of_monitoring(provider: Provider, _: argparse.Namespace) -> None:
+    """Build the images of the monitoring stack where no registry answers, print their names."""
+    for reference in monitoring_images.ensure(provider.cache, engine.find(provider.cache)).values():
+        print(reference)
+
+
 def build(provider: Provider, arguments: argparse.Namespace) -> None:
     """Build an image of our own from a Dockerfile."""
     tool = engine.find(provider.cache)
@@ -83,6 +89,7 @@ COMMANDS = {
     "audit-log": audit_log,
     "load": load,
     "images": images,
+    "monitoring-images": images_of_monitoring,
     "build": build,
     "env": env,
     "apiserver-binaries": apiserver_binaries,
