@@ -20,7 +20,7 @@ FILES = [
     ("coinbase_BTC-EUR_1m_trade.csv.gz", "BTC/EUR", 0.5),
     ("coinbase_ETH-USD_1m_trade.csv.gz", "ETH/USD", 0.5),
     ("coinbase_LTC-USD_1m_trade.csv.gz", "LTC/USD", 0.5),
-    ("btc-perp_1m_trade.csv.gz", "BTC/USD", 0.9),
+    ("btc-perp_1m_trade.csv.gz", "BTC/USD", 0.8),
 ]
 FEWEST_ORDERS = {"coinbase_BTC-USD_1m_trade.csv.gz": 20}
 
