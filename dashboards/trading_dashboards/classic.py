@@ -23,6 +23,8 @@ WIDTH: Final = 24
 #: What is rare is shown in steps of this length, so that a column or a quantile is made of more than one event.
 RARE_STEP: Final = "5m"
 EVENT_STEP: Final = "1m"
+#: Unit of what comes in whole numbers.
+COUNTED: Final = "short"
 #: A placeholder of Grafana's in an address, which must stay as it is.
 _ENCODED: Final = re.compile(r"%24%7B([\w.]+)%7D")
 _REF_IDS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -139,6 +141,8 @@ def _field(panel: Panel) -> Json:
         "mappings": _mappings(panel),
         "thresholds": {"mode": "absolute", "steps": _steps(panel)},
     }
+    if panel.unit == COUNTED:
+        field["decimals"] = 0  # Prometheus extrapolates: one event may be 1.07
     if panel.drawing is Drawing.LINES:
         field["color"] = {"mode": "palette-classic"}
         if panel.sane[0] == 0:
@@ -211,7 +215,7 @@ _OPTIONS: Final[dict[Drawing, Json]] = {
         "showUnfilled": True,
         "valueMode": "color",
     },
-    Drawing.TABLE: {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}},
+    Drawing.TABLE: {"showHeader": True, "cellHeight": "sm"},
     Drawing.LOGS: {
         "showTime": True,
         "wrapLogMessage": True,

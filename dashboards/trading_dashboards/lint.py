@@ -149,7 +149,7 @@ def _texts(dashboard: Json) -> Iterator[str]:
         for target in panel.get("targets", ()):
             yield target.get("expr", "")
             yield (target.get("datasource") or {}).get("uid") or ""
-    yield from (annotation.get("expr", "") for annotation in dashboard["annotations"]["list"])
+    yield from (_annotated(each) for each in dashboard["annotations"]["list"])
     yield from (variable.get("definition", "") for variable in dashboard["templating"]["list"])
 
 
@@ -202,8 +202,13 @@ def _annotations_are_right(dashboard: Json) -> Iterator[str]:
     for annotation in dashboard["annotations"]["list"]:
         if annotation.get("builtIn"):
             continue
-        for problem in problems(annotation.get("expr", "")):
+        for problem in problems(_annotated(annotation)):
             yield f"annotation {annotation['name']}: {problem}"
+
+
+def _annotated(annotation: Json) -> str:
+    expr: str = annotation.get("target", {}).get("expr", "")
+    return expr
 
 
 RULES: Final[tuple[Rule, ...]] = (

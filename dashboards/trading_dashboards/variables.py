@@ -122,9 +122,8 @@ def _annotation(name: str, color: str, expr: str, title: str) -> dict[str, Any]:
         "hide": False,
         "iconColor": color,
         "datasource": DATASOURCES[Source.PROMETHEUS],
-        "expr": expr,
+        "target": {"refId": "Anno", "expr": expr, "interval": "30s"},
         "titleFormat": title,
-        "step": "30s",
     }
 
 

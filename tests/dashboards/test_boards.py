@@ -127,8 +127,8 @@ def test_marks_for_rollouts_and_halts_are_on_every_board() -> None:
         marks = {each["name"]: each for each in drawn(board)["annotations"]["list"]}
         assert {"Starts", "Halts"} <= set(marks)
         assert marks["Starts"]["useValueForTime"] == "on"
-        assert "process_start_time_seconds" in marks["Starts"]["expr"]
-        assert 'state!="Active"' in marks["Halts"]["expr"]
+        assert "process_start_time_seconds" in marks["Starts"]["target"]["expr"]
+        assert 'state!="Active"' in marks["Halts"]["target"]["expr"]
 
 
 @pytest.mark.parametrize("uid", ["crypto-trading-engine", "unified-crypto-system"])

@@ -114,7 +114,7 @@ VIOLATIONS: dict[str, tuple[Callable[[Json], object], str]] = {
         "no link to the log lines",
     ),
     "wrong annotation": (
-        lambda board: board["annotations"]["list"][1].update(expr="changes(kube_deployment_created[5m])"),
+        lambda board: board["annotations"]["list"][1]["target"].update(expr="changes(kube_deployment_created[5m])"),
         "annotation Starts: kube_deployment_created: nobody exports it",
     ),
 }
