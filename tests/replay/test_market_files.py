@@ -62,7 +62,7 @@ def replayed(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, A
 
 @pytest.mark.postgres
 @pytest.mark.parametrize(("name", "symbol", "share"), FILES)
-def test_orders_are_the_same_on_both_stores(
+def test_orders_are_the_same_twice_and_on_both_stores(
     name: str,
     symbol: str,
     share: float,
@@ -81,6 +81,7 @@ def test_orders_are_the_same_on_both_stores(
     arguments = ("--candles", str(future), *market, "--model", str(tmp_path / "model.txt"))
     server = postgres_server.url(postgres_server.create_database())
     report = replayed(capsys, *arguments)
+    assert report == replayed(capsys, *arguments)
     assert report == replayed(capsys, *arguments, "--store", server)
     assert report["orders"] >= FEWEST_ORDERS.get(name, 1)
 
