@@ -32,6 +32,7 @@ test: ## Everything: lint, types, layers, generated files, unit, replay beside a
 	@$(STAGE) setup 900 $(MAKE) -s $(VENV)/.complete
 	@$(STAGE) lint 300 $(MAKE) -s lint
 	@$(STAGE) verify 120 $(MAKE) -s verify
+	@$(STAGE) programs 900 $(MAKE) -s programs
 	@$(STAGE) unit 300 $(MAKE) -s unit
 	@nice -n 5 $(STAGE) replay 1500 $(MAKE) -s replay > out/replay.log 2>&1 & replay=$$!; \
 	$(STAGE) apiserver 1500 $(MAKE) -s apiserver; first=$$?; \
@@ -41,8 +42,12 @@ test: ## Everything: lint, types, layers, generated files, unit, replay beside a
 	@$(STAGE) e2e 1800 $(MAKE) -s e2e
 	@$(STAGE) --summary
 
+.PHONY: programs
+programs: $(VENV)/.complete # What judges rules and configurations in unit tests; out of the cache after the first time
+	@$(PY) -m tests.cluster programs promtool amtool prometheus alertmanager
+
 .PHONY: unit
-unit: $(VENV)/.complete ## Unit tests, in two halves side by side (a minute on two idle cores)
+unit: $(VENV)/.complete programs ## Unit tests, in two halves side by side (a minute on two idle cores)
 	@mkdir -p out
 	@$(PY) -m pytest -q -m "not slow" $(HALF) > out/unit-half.log 2>&1 & half=$$!; \
 	$(PY) -m pytest -q -m "not slow" tests $(addprefix --ignore=,$(HALF) tests/apiserver tests/e2e tests/replay); first=$$?; \
