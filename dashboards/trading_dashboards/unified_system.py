@@ -103,12 +103,12 @@ COLLECTION: Final = Row(
     (
         Panel(
             201, "Age of the newest candle",
-            "Seconds since the newest stored candle closed. It climbs to one candle's length and falls again; a line"
-            " that keeps climbing is an exchange or a collector that stands.",
+            "Seconds since the newest stored candle closed; no line: none was ever stored. It climbs to one candle's"
+            " length and falls again; a line that keeps climbing is an exchange or a collector that stands.",
             "s",
             (
                 COLLECTORS.query(
-                    f"time() - {COLLECTORS.gauge('trading_last_candle_close_timestamp_seconds', 'symbol')}",
+                    f"time() - ({COLLECTORS.gauge('trading_last_candle_close_timestamp_seconds', 'symbol')} > 0)",
                     labelled("symbol"),
                 ),
             ),

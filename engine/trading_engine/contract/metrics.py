@@ -57,6 +57,15 @@ class Metric:
         """Names only, in order."""
         return tuple(name for name, _ in self.labels)
 
+    @property
+    def starts_at_zero(self) -> bool:
+        """Whether 0 is true of every label before anything happened.
+
+        It is of what counts, and of a time, where 0 is never. What is held or obeyed is unknown until it has been
+        read, and then there is no series rather than a wrong one.
+        """
+        return self.kind is not Kind.GAUGE or not self.labels or self.name.endswith("_timestamp_seconds")
+
 
 def _counter(name: str, help: str, worker: W, *labels: tuple[str, tuple[str, ...]]) -> Metric:
     return Metric(name, Kind.COUNTER, help, (worker,), labels)

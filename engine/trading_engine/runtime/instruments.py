@@ -1,8 +1,8 @@
 """The metric catalogue as live instruments on a registry of their own (port `Metrics`).
 
 Called by workers through the port; `exposition` is called by the server for each scrape. Every label
-combination that the catalogue and the configuration imply exists from the start, so the first
-increment of a counter is seen as an increase.
+combination that the catalogue and the configuration imply exists from the start where 0 is true then,
+so the first increment of a counter is seen as an increase.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Instruments:
         self._parents = {name: self._register(metric) for name, metric in self._metrics.items()}
         self._children: dict[Key, Instrument] = {}
         known = tuple(symbols)
-        for metric in self._metrics.values():
+        for metric in filter(lambda each: each.starts_at_zero, self._metrics.values()):
             for labels in _combinations(metric, known):
                 self._child(metric.name, labels)
 

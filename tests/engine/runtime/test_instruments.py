@@ -19,8 +19,23 @@ def test_all_combinations_there_when_nothing_has_happened(worker: WorkerName) ->
     samples = {sample.name for family in text_string_to_metric_families(body.decode()) for sample in family.samples}
 
     for metric in of_worker(worker):
+        if not metric.starts_at_zero:
+            assert metric.name not in samples
+            continue
         assert (metric.name + "_bucket" if metric.kind is Kind.HISTOGRAM else metric.name) in samples
     assert not any(name.endswith("_created") for name in samples)
+
+
+def test_gauge_by_label_absent_until_it_is_known() -> None:
+    """A position that has not been read yet is not 0, and a trading state not Active; a time of 0 is never."""
+    executor = Instruments(WorkerName.TRADE_EXECUTOR, SYMBOLS)
+    collector = Instruments(WorkerName.EXCHANGE_DATA, SYMBOLS)
+
+    assert b"trading_position_amount{" not in executor.exposition("")[0]
+    assert b"trading_last_close_price{" not in collector.exposition("")[0]
+    assert b'trading_last_candle_close_timestamp_seconds{symbol="BTC/USD"} 0.0' in collector.exposition("")[0]
+    executor.set("trading_position_amount", 2, symbol="BTC/USD")
+    assert b'trading_position_amount{symbol="BTC/USD"} 2.0' in executor.exposition("")[0]
 
 
 def test_value_under_its_labels_when_labels_come_in_any_order() -> None:
