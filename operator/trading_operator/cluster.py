@@ -18,7 +18,7 @@ from trading_operator.api.v1alpha1 import TradingEngine
 from trading_operator.cache import Cache, Manifest, Ref, ref_of, version_of
 from trading_operator.connection import APPLY, JSON_PATCH, MERGE_PATCH, Connection
 from trading_operator.desired import names, referenced_secrets
-from trading_operator.desired.labels import DESIRED_HASH
+from trading_operator.desired.labels import DESIRED_HASH, ENGINE_NAME
 from trading_operator.desired.scrape import unscraped
 from trading_operator.desired.selection import World
 from trading_operator.errors import ApiRefused, ClusterUnavailable
@@ -71,6 +71,10 @@ class Cluster:
         """Every object of a kind as last seen."""
         return self._cache.all(kind)
 
+    def changes(self, kind: Kind) -> int:
+        """A number that grows with every object of a kind that came, changed or went."""
+        return self._cache.changes(kind)
+
     def world(self) -> World:
         """Namespaces, Services and EndpointSlices as last seen; made anew only where one of them changed."""
         changes = tuple(map(self._cache.changes, (NAMESPACE, SERVICE, ENDPOINT_SLICE)))
@@ -79,9 +83,10 @@ class Cluster:
         return self._world[1]
 
     async def nothing_declared(self) -> bool:
-        """Whether there is neither an engine nor a target, asked of the API server itself."""
+        """Whether there is neither an engine nor a target of a person, asked of the API server itself."""
         for kind in PARENTS:
-            page = await self._connection.request("GET", kind.path(), query={"limit": "1"})
+            query = {"limit": "1", "labelSelector": f"!{ENGINE_NAME}"}
+            page = await self._connection.request("GET", kind.path(), query=query)
             if page["items"]:
                 return False
         return True

@@ -1,4 +1,4 @@
-"""HTTP for the kubelet and Prometheus: /healthz, /readyz and /metrics.
+"""HTTP for the kubelet and Prometheus: /healthz, /readyz, /metrics, and /targets, which is Prometheus's http_sd.
 
 /healthz is not "the process runs": it means the watches are alive, the queue moves and the relist comes
 round. An API server that is away fails none of the three, for a restart would not bring it back.
@@ -14,18 +14,26 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 Problem = Callable[[], str]
+Targets = Callable[[], bytes | None]
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 @asynccontextmanager
-async def serving(port: int, registry: CollectorRegistry, unhealthy: Problem, unready: Problem) -> AsyncIterator[int]:
-    """Serve on a port (0 picks one) inside the block; the port. `unhealthy` and `unready` say why, or ""."""
+async def serving(
+    port: int, registry: CollectorRegistry, unhealthy: Problem, unready: Problem, targets: Targets
+) -> AsyncIterator[int]:
+    """Serve on a port (0 picks one) inside the block; the port.
+
+    `unhealthy` and `unready` say why, or ""; `targets` gives what Prometheus shall scrape as JSON, or None while that
+    is not known: an empty answer would end every scrape.
+    """
     app = web.Application()
     app.add_routes(
         [
             web.get("/healthz", _probe(unhealthy)),
             web.get("/readyz", _probe(unready)),
             web.get("/metrics", _metrics(registry)),
+            web.get("/targets", _targets(targets)),
         ]
     )
     runner = web.AppRunner(app, access_log=None)
@@ -42,6 +50,16 @@ def _probe(problem: Problem) -> Handler:
     async def answer(_: web.Request) -> web.Response:
         found = problem()
         return web.Response(status=503, text=f"{found}\n") if found else web.Response(text="ok\n")
+
+    return answer
+
+
+def _targets(targets: Targets) -> Handler:
+    async def answer(_: web.Request) -> web.Response:
+        found = targets()
+        if found is None:
+            return web.Response(status=503, text="the cluster has not been listed yet\n")
+        return web.Response(body=found, content_type="application/json")
 
     return answer
 

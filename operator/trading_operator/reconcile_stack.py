@@ -11,10 +11,10 @@ import dataclasses
 import logging
 import time
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final
 
 from trading_operator.api.v1alpha1 import MonitoringTarget, TradingEngine
-from trading_operator.api.v1alpha1.base import Resource
+from trading_operator.api.v1alpha1.base import living
 from trading_operator.cache import Ref
 from trading_operator.cluster import Cluster
 from trading_operator.desired.labels import Object
@@ -22,12 +22,11 @@ from trading_operator.desired.scrape import revision_of
 from trading_operator.desired.stack import CHECKED, configuration_of, desired_stack
 from trading_operator.errors import (
     ApiRefused,
-    InvalidResource,
     PrometheusRefused,
     PrometheusUnavailable,
     PromtoolMissing,
 )
-from trading_operator.kinds import GROUP, MONITORING_TARGET, TRADING_ENGINE, Kind
+from trading_operator.kinds import GROUP, MONITORING_TARGET, TRADING_ENGINE
 from trading_operator.observed import Observed, StackState
 from trading_operator.ownership import is_ours
 from trading_operator.plan import Plan, plan
@@ -46,8 +45,6 @@ PATIENCE: Final = 15.0
 SOONEST, LATEST = 1.0, 30.0
 #: Seconds after which a Prometheus is left alone that does not forget what was taken away.
 FORGETTING: Final = 120.0
-
-Declared = TypeVar("Declared", bound=Resource)
 
 
 class StackReconciler:
@@ -72,8 +69,10 @@ class StackReconciler:
         """Make the shared objects so; the seconds after which to look again."""
         if ref.name != self._settings.monitoring_namespace:
             return await self._remove(ref)
-        engines, broken_engines = self._declared(TRADING_ENGINE, TradingEngine)
-        targets, broken_targets = self._declared(MONITORING_TARGET, MonitoringTarget)
+        engines, broken_engines = living(self._cluster.all(TRADING_ENGINE), TradingEngine)
+        # Targets that an engine declares of itself are part of it, and go soon after it.
+        declared = (each for each in self._cluster.all(MONITORING_TARGET) if not is_ours(each))
+        targets, broken_targets = living(declared, MonitoringTarget)
         desired = desired_stack(engines, targets, self._cluster.world(), self._settings)
         broken = broken_engines or broken_targets
         if desired:
@@ -163,18 +162,6 @@ class StackReconciler:
 
     def _observed(self, ref: Ref) -> Observed:
         return Observed(objects=tuple(each for each in self._cluster.owned(("", ref.name)) if is_ours(each)))
-
-    def _declared(self, kind: Kind, model: type[Declared]) -> tuple[list[Declared], bool]:
-        """Every living resource of a kind, by namespace and name, and whether one of them cannot be read."""
-        found, broken = [], False
-        for manifest in self._cluster.all(kind):
-            if "deletionTimestamp" in manifest["metadata"]:
-                continue
-            try:
-                found.append(model.parse(manifest))
-            except InvalidResource:
-                broken = True
-        return sorted(found, key=lambda each: (each.namespace, each.name)), broken
 
 
 def _without_checked(planned: Plan) -> Plan:

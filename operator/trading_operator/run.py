@@ -23,6 +23,7 @@ from trading_operator import health, watchers
 from trading_operator.cache import Cache, Ref
 from trading_operator.cluster import Cluster
 from trading_operator.connection import Connection, Limits, connect
+from trading_operator.discovery import Discovery
 from trading_operator.errors import ApiRefused, ClusterUnavailable, LeadershipLost
 from trading_operator.events import EventRecorder
 from trading_operator.executor_client import ExecutorClient
@@ -63,6 +64,7 @@ class Parts:
     relist: Relist
     reconciler: Reconciler
     stack: StackReconciler
+    discovery: Discovery
 
 
 async def run(settings: Settings) -> None:
@@ -76,9 +78,13 @@ async def run(settings: Settings) -> None:
     ):
         parts = _assemble(settings, metrics, connection, http)
         async with health.serving(
-            settings.http_port, metrics.registry, lambda: unhealthy(parts), lambda: unready(parts)
+            settings.http_port,
+            metrics.registry,
+            lambda: unhealthy(parts),
+            lambda: unready(parts),
+            parts.discovery.answer,
         ) as port:
-            logger.info("serving /healthz, /readyz and /metrics on port %d", port)
+            logger.info("serving /healthz, /readyz, /metrics and /targets on port %d", port)
             await _run(parts, connection)
 
 
@@ -116,7 +122,8 @@ def _assemble(
     reconciler = Reconciler(cluster, settings, executor, events, _now)
     prometheus, promtool = Prometheus(http, settings.prometheus), Promtool(settings.promtool)
     stack = StackReconciler(cluster, settings, prometheus, promtool, handlers.wake_resources)
-    return Parts(settings, metrics, handlers, queue, leader, relist, reconciler, stack)
+    discovery = Discovery(cluster, settings, relist.complete.is_set)
+    return Parts(settings, metrics, handlers, queue, leader, relist, reconciler, stack, discovery)
 
 
 async def _run(parts: Parts, connection: Connection) -> None:

@@ -23,7 +23,9 @@ async def get(port: int, path: str, **headers: str) -> tuple[int, str, str]:
 async def test_probe_says_why_when_it_fails() -> None:
     """503 with the reason; 200 as soon as there is none."""
     problems = ["the queue has not moved", ""]
-    async with health.serving(0, OperatorMetrics("x").registry, lambda: problems.pop(0), lambda: "") as port:
+    async with health.serving(
+        0, OperatorMetrics("x").registry, lambda: problems.pop(0), lambda: "", lambda: None
+    ) as port:
         assert (await get(port, "/healthz"))[:2] == (503, "the queue has not moved\n")
         assert (await get(port, "/healthz"))[:2] == (200, "ok\n")
         assert (await get(port, "/readyz"))[:2] == (200, "ok\n")
@@ -34,7 +36,7 @@ async def test_metrics_carry_the_usual_names_when_they_are_scraped() -> None:
     metrics = OperatorMetrics("tradingengine")
     metrics.reconciled("success", 0.01)
     metrics.watched("Service")
-    async with health.serving(0, metrics.registry, lambda: "", lambda: "") as port:
+    async with health.serving(0, metrics.registry, lambda: "", lambda: "", lambda: None) as port:
         _, plain, _ = await get(port, "/metrics")
         _, text, kind = await get(port, "/metrics", Accept="application/openmetrics-text; version=1.0.0")
     assert 'controller_runtime_reconcile_total{controller="tradingengine",result="success"} 1.0' in plain

@@ -9,18 +9,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import quote
 
 from trading_operator.api.v1alpha1 import MonitoringTarget
 from trading_operator.desired.labels import CONSENT
+from trading_operator.settings import Settings
 
 Manifest = Mapping[str, Any]
 
 SCRAPE: Final = "prometheus.io/scrape"
 PORT: Final = "prometheus.io/port"
 PATH: Final = "prometheus.io/path"
-_SERVICE_NAME: Final = "kubernetes.io/service-name"
+SERVICE_NAME: Final = "kubernetes.io/service-name"
 #: What Go's net/url leaves as it is in a path, beside letters, digits and `_.-~`.
 _UNQUOTED: Final = "/$&+,:;=@"
 
@@ -67,7 +69,7 @@ class World:
             by_namespace[service["metadata"]["namespace"]].append(service)
         for each in slices:
             metadata = each["metadata"]
-            by_service[metadata["namespace"], (metadata.get("labels") or {}).get(_SERVICE_NAME, "")].append(each)
+            by_service[metadata["namespace"], (metadata.get("labels") or {}).get(SERVICE_NAME, "")].append(each)
         return cls(
             {each["metadata"]["name"]: each for each in namespaces},
             {name: tuple(sorted(found, key=_name)) for name, found in by_namespace.items()},
@@ -77,6 +79,20 @@ class World:
     def services_in(self, namespace: str) -> tuple[Manifest, ...]:
         """Services of a namespace, by name."""
         return self.services.get(namespace, ())
+
+    def services_with(self, namespace: str, label: tuple[str, str]) -> tuple[Manifest, ...]:
+        """Services of a namespace that carry one label, by name."""
+        return tuple(self._by_label.get((namespace, *label), ()))
+
+    @cached_property
+    def _by_label(self) -> Mapping[tuple[str, str, str], list[Manifest]]:
+        # Made where the first target asks: each of thousands would look through all Services otherwise.
+        found = defaultdict(list)
+        for namespace, services in self.services.items():
+            for each in services:
+                for key, value in (each["metadata"].get("labels") or {}).items():
+                    found[namespace, key, value].append(each)
+        return dict(found)
 
     def slices_of(self, service: Manifest) -> tuple[Manifest, ...]:
         """EndpointSlices of a Service, by name."""
@@ -121,7 +137,7 @@ def select(target: MonitoringTarget, world: World, allowed: Collection[str]) -> 
     wanted = target.spec.namespaces or (target.namespace,)
     refused = tuple(sorted(name for name in wanted if name != target.namespace and name not in allowed))
     places = sorted(set(wanted) - set(refused))
-    services = [each for place in places for each in world.services_in(place) if _is_wanted(target, each)]
+    services = [each for place in places for each in _candidates(target, place, world) if selects(target, each)]
     endpoints, gaps = set[Endpoint](), list[str]()
     for service in services:
         ports, problem = _ports(target, service)
@@ -131,6 +147,15 @@ def select(target: MonitoringTarget, world: World, allowed: Collection[str]) -> 
             gaps.append(f"Service {_place(service)}: {problem or _gap(service, ports, world)}")
     gaps += _unused(target, services, world)
     return Selection(tuple(map(_place, services)), tuple(sorted(endpoints)), refused, tuple(gaps))
+
+
+def open_namespaces(world: World, settings: Settings) -> frozenset[str]:
+    """Namespaces in which any target may select: by the operator's settings, and by their own consent.
+
+    An engine's own namespace is not one of them: who runs an engine there has not consented to strangers.
+    """
+    fixed = {*settings.scrape_namespaces.split(","), settings.collectors_namespace} - {""}
+    return frozenset(fixed | {name for name in world.namespaces if world.consents(name)})
 
 
 def annotated_port(service: Manifest) -> Port | None:
@@ -167,7 +192,16 @@ def _endpoint(service: Manifest, port: Port, number: int, found: Manifest) -> En
     )
 
 
-def _is_wanted(target: MonitoringTarget, service: Manifest) -> bool:
+def _candidates(target: MonitoringTarget, namespace: str, world: World) -> tuple[Manifest, ...]:
+    if target.spec.selector is None:
+        return world.services_in(namespace)
+    return world.services_with(namespace, min(target.spec.selector.match_labels.items()))
+
+
+def selects(target: MonitoringTarget, service: Manifest) -> bool:
+    """Whether a target selects a Service, where it may."""
+    if service["metadata"]["namespace"] not in (target.spec.namespaces or (target.namespace,)):
+        return False
     if target.spec.selector is None:
         return (service["metadata"].get("annotations") or {}).get(SCRAPE) == "true"
     labels = service["metadata"].get("labels") or {}

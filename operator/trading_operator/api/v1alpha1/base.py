@@ -6,10 +6,10 @@ bounded values have a bounded cost. The docstring under a field is what `kubectl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
@@ -182,6 +182,22 @@ class Resource(ApiModel):
             return cls.model_validate(manifest)
         except ValidationError as error:
             raise InvalidResource(_described(error)) from error
+
+
+Declared = TypeVar("Declared", bound=Resource)
+
+
+def living(manifests: Iterable[Mapping[str, Any]], model: type[Declared]) -> tuple[list[Declared], bool]:
+    """Every resource that is not being deleted, by namespace and name, and whether one of them cannot be read."""
+    found, broken = [], False
+    for manifest in manifests:
+        if "deletionTimestamp" in manifest["metadata"]:
+            continue
+        try:
+            found.append(model.parse(manifest))
+        except InvalidResource:
+            broken = True
+    return sorted(found, key=lambda each: (each.namespace, each.name)), broken
 
 
 def _described(error: ValidationError) -> str:
