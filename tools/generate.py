@@ -10,9 +10,14 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import yaml
+
+from trading_dashboards import alert_reference
 from trading_dashboards.boards import BOARDS
 from trading_dashboards.classic import rendered as rendered_board
+from trading_operator.api.v1alpha1 import TradingEngine
 from trading_operator.checks import reasons
+from trading_operator.desired.alerts import rules_text
 from trading_operator.desired.install import installation
 from trading_operator.render import rendered
 from trading_operator.schema import KINDS, crd, to_yaml
@@ -34,6 +39,8 @@ def files() -> dict[str, str]:
     objects = installation(Settings.model_construct())
     found["manifests/operator.yaml"] = _yaml("operator/trading_operator/desired/install.py", *objects)
     found["docs/reference/reasons.md"] = reasons.reference()
+    found["docs/reference/alerts.md"] = alert_reference.reference()
+    found["dashboards/rules/paper.yaml"] = _rules(ROOT / "manifests" / "samples" / "paper.yaml")
     found |= {f"dashboards/rendered/{board.uid}.json": rendered_board(board) for board in BOARDS}
     for sample in sorted((ROOT / "manifests" / "samples").glob("*.yaml")):
         source = f"manifests/samples/{sample.name} by trading_operator.desired"
@@ -41,6 +48,14 @@ def files() -> dict[str, str]:
             sample.read_text(), Settings.model_construct()
         )
     return found
+
+
+def _rules(sample: Path) -> str:
+    """Alert rules of a sample's engine, as the operator writes them, for who has a Prometheus and no operator."""
+    documents = yaml.safe_load_all(sample.read_text())
+    engine = TradingEngine.parse(next(each for each in documents if each["kind"] == "TradingEngine"))
+    source = f"manifests/samples/{sample.name} by trading_operator.desired.alerts"
+    return HEADER.format(source=source) + rules_text(engine, Settings.model_construct())
 
 
 def _yaml(source: str, *objects: Mapping[str, object]) -> str:
