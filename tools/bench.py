@@ -22,6 +22,7 @@ from pathlib import Path
 import structlog
 
 from tests.builders import ENGINE, a_recommendation, a_signal, an_intent
+from tools import bench_targets
 from trading_engine.adapters.lightgbm_model import load_model
 from trading_engine.adapters.sql_database import SqlDatabase
 from trading_engine.adapters.sql_migrate import migrate
@@ -154,6 +155,7 @@ def main() -> int:
     task = replay_task(candles)
     show("replay, the whole pipeline", "bars/s", lambda: pipeline(task), "bare loop of two averages",
          lambda: bare(task.candles))  # fmt: skip
+    bench_targets.show()
     return 0
 
 

@@ -13,6 +13,7 @@ from trading_operator.cache import Cache, Manifest, Ref, ref_of, version_of
 from trading_operator.kinds import NAMESPACE, PARENTS, TRADING_ENGINE, Kind, Owner
 from trading_operator.ownership import owner_of
 from trading_operator.relist import Deliveries
+from trading_operator.target_index import TargetIndex
 
 logger = logging.getLogger(__name__)
 
@@ -20,13 +21,20 @@ logger = logging.getLogger(__name__)
 class Handlers:
     """Keeps the cache up to date and wakes the resource that an object belongs to.
 
-    `monitoring` is the observability namespace: its key stands for all that engines and targets share.
+    `monitoring` is the observability namespace: its key stands for all that engines and targets share. `targets` knows
+    which targets what goes on around them concerns.
     """
 
     def __init__(
-        self, cache: Cache, add: Callable[[Ref], None], watched: Callable[[str], None], monitoring: str
+        self,
+        cache: Cache,
+        add: Callable[[Ref], None],
+        watched: Callable[[str], None],
+        monitoring: str,
+        targets: TargetIndex,
     ) -> None:
         self.deliveries = Deliveries()
+        self._targets = targets
         self._cache = cache
         self._add = add
         self._watched = watched
@@ -50,6 +58,8 @@ class Handlers:
     def changed(self, kind: Kind, found: Manifest) -> None:
         """An object came, changed or went: its resource has to be looked at."""
         ref = ref_of(kind, found)
+        for target in self._targets.concerned(kind, found):
+            self._add(target)
         if kind == NAMESPACE:
             self._add(self._stack)
         elif kind.ours:

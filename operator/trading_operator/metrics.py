@@ -52,6 +52,17 @@ class OperatorMetrics:
             ["kind"],
             registry=self.registry,
         )
+        self._round = Histogram(
+            "trading_operator_evidence_round_seconds",
+            "Length of one round of questions to Prometheus, for all MonitoringTargets.",
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._evidence_age = Gauge(
+            "trading_operator_evidence_age_seconds",
+            "Age of the last round, whether Prometheus answered or not; 0 before the first.",
+            registry=self.registry,
+        )
         for result in RESULTS:
             self._reconciles.labels(controller, result)
 
@@ -72,6 +83,12 @@ class OperatorMetrics:
         """A watch of a kind delivered an event now; from here on the gauge shows its age."""
         now = time.monotonic()
         self._watch_age.labels(kind).set_function(lambda: time.monotonic() - now)
+
+    def asked(self, seconds: float) -> None:
+        """A round of questions to Prometheus ended; from here on the gauge shows its age."""
+        now = time.monotonic()
+        self._round.observe(seconds)
+        self._evidence_age.set_function(lambda: time.monotonic() - now)
 
     def corrected(self, kind: str) -> None:
         """A relist found an object of a kind that the cache had wrong."""

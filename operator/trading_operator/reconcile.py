@@ -1,6 +1,6 @@
-"""The story, once per kind: what a key in the queue leads to.
+"""The story of a TradingEngine: what its key in the queue leads to.
 
-`run.py` gives each key of the queue to `Reconciler.reconcile`. It reads the world, never a difference, and
+`run.py` gives the keys of engines to `Reconciler.reconcile`. It reads the world, never a difference, and
 may run at any moment, any number of times. The red button comes before everything else: the executor that runs
 is told, then the state is written where one that starts finds it.
 """
@@ -18,9 +18,9 @@ from typing import Any, Final
 from trading_engine.contract.config import TradingState
 from trading_engine.contract.messages import TradingStateReport
 from trading_engine.contract.workers import TRADE_EXECUTOR
-from trading_operator.api.v1alpha1 import MonitoringTarget, TradingEngine
+from trading_operator.api.v1alpha1 import TradingEngine
 from trading_operator.cache import Manifest, Ref
-from trading_operator.checks import engine_status, invalid_status, target_status
+from trading_operator.checks import engine_status, invalid_status
 from trading_operator.cluster import Cluster
 from trading_operator.desired import Declaration, desired_objects, inputs_from, names, trading_state_object
 from trading_operator.desired.inputs import plain
@@ -28,7 +28,7 @@ from trading_operator.desired.labels import COMPONENT
 from trading_operator.errors import ApiRefused, InvalidResource
 from trading_operator.events import EventRecorder
 from trading_operator.executor_client import ExecutorAddress, ExecutorClient, ExecutorUnreachable
-from trading_operator.kinds import POD, SECRET, TRADING_ENGINE
+from trading_operator.kinds import POD, SECRET
 from trading_operator.observed import Observed
 from trading_operator.ownership import is_ours
 from trading_operator.plan import Plan, identity, plan
@@ -70,10 +70,8 @@ class Reconciler:
         self._now = now
 
     async def reconcile(self, ref: Ref) -> float | None:
-        """Make one resource so; the seconds after which to look again, None where events suffice."""
+        """Make one engine so; the seconds after which to look again, None where events suffice."""
         manifest = self._cluster.get(ref)
-        if ref.kind != TRADING_ENGINE:
-            return await self._reconcile_target(ref, manifest)
         if manifest is None:
             await self._sweep(ref)
             return None
@@ -145,16 +143,6 @@ class Reconciler:
             return None
         newest = max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
         return ExecutorAddress(newest["status"]["podIP"], token, _incarnation(newest))
-
-    async def _reconcile_target(self, ref: Ref, manifest: Manifest | None) -> float | None:
-        if manifest is None or "deletionTimestamp" in manifest["metadata"]:
-            return None
-        try:
-            status = target_status(MonitoringTarget.parse(manifest), self._now()).to_dict()
-        except InvalidResource as error:
-            status = invalid_status(manifest, error, self._now()).to_dict()
-        await self._report(ref, manifest, status)
-        return None
 
     async def _report(self, ref: Ref, manifest: Manifest, status: dict[str, Any]) -> float:
         return AT_REST if await self._reporter.report(ref, manifest, status) else NOT_READY

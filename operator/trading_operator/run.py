@@ -20,15 +20,16 @@ from typing import Any, Final
 import aiohttp
 
 from trading_operator import health, watchers
-from trading_operator.cache import Cache, Ref
+from trading_operator.cache import Cache, Manifest, Ref
 from trading_operator.cluster import Cluster
 from trading_operator.connection import Connection, Limits, connect
 from trading_operator.discovery import Discovery
 from trading_operator.errors import ApiRefused, ClusterUnavailable, LeadershipLost
 from trading_operator.events import EventRecorder
+from trading_operator.evidence_rounds import EvidenceRounds
 from trading_operator.executor_client import ExecutorClient
 from trading_operator.handlers import Handlers
-from trading_operator.kinds import NAMESPACE
+from trading_operator.kinds import MONITORING_TARGET, NAMESPACE, PARENTS
 from trading_operator.leader import Leader, Timings
 from trading_operator.lease import ClusterLease
 from trading_operator.metrics import OperatorMetrics
@@ -38,8 +39,11 @@ from trading_operator.promtool import Promtool
 from trading_operator.queue import Backoff, WorkQueue, work
 from trading_operator.reconcile import Reconciler
 from trading_operator.reconcile_stack import StackReconciler
+from trading_operator.reconcile_target import TargetReconciler
 from trading_operator.relist import Relist
+from trading_operator.resource_metrics import ResourceMetrics
 from trading_operator.settings import Settings
+from trading_operator.target_index import TargetIndex
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +68,8 @@ class Parts:
     relist: Relist
     reconciler: Reconciler
     stack: StackReconciler
+    targets: TargetReconciler
+    evidence: EvidenceRounds
     discovery: Discovery
 
 
@@ -110,7 +116,8 @@ def _assemble(
     cache = Cache(owner_of)
     queue: WorkQueue[Ref] = WorkQueue(metrics.queue)
     metrics.queue.follow(queue.unfinished_seconds)
-    handlers = Handlers(cache, queue.add, metrics.watched, settings.monitoring_namespace)
+    index = TargetIndex()
+    handlers = Handlers(cache, queue.add, metrics.watched, settings.monitoring_namespace, index)
     identity = f"{settings.pod_name}_{secrets.token_hex(4)}"
     lease = ClusterLease(connection, settings.pod_namespace, settings.lease_name)
     leader = Leader(lease, identity, Timings.of(settings.lease_seconds))
@@ -122,8 +129,15 @@ def _assemble(
     reconciler = Reconciler(cluster, settings, executor, events, _now)
     prometheus, promtool = Prometheus(http, settings.prometheus), Promtool(settings.promtool)
     stack = StackReconciler(cluster, settings, prometheus, promtool, handlers.wake_resources)
+    evidence = EvidenceRounds(prometheus, queue.add, _now, metrics.asked)
+    targets = TargetReconciler(cluster, settings, (evidence, index), events, _now)
+    metrics.registry.register(ResourceMetrics(lambda: _resources(cache) if leader.leads() else ()))
     discovery = Discovery(cluster, settings, relist.complete.is_set)
-    return Parts(settings, metrics, handlers, queue, leader, relist, reconciler, stack, discovery)
+    return Parts(settings, metrics, handlers, queue, leader, relist, reconciler, stack, targets, evidence, discovery)
+
+
+def _resources(cache: Cache) -> list[Manifest]:
+    return [each for kind in PARENTS for each in cache.all(kind)]
 
 
 async def _run(parts: Parts, connection: Connection) -> None:
@@ -135,6 +149,7 @@ async def _run(parts: Parts, connection: Connection) -> None:
         _task("relist", parts.relist.run(parts.settings.relist_seconds, parts.settings.deaf_seconds)),
         _task("greeter", _greet(parts)),
         _task("sweeper", _sweep_regularly(parts)),
+        _task("evidence", parts.evidence.run(parts.settings.evidence_seconds)),
         *(_task(f"worker {number}", _worker(parts)) for number in range(parts.settings.workers)),
     ]
     try:
@@ -179,8 +194,7 @@ async def _handle(parts: Parts, ref: Ref) -> None:
     started, result = time.monotonic(), "error"
     try:
         async with asyncio.timeout(RECONCILE_DEADLINE):
-            reconciler = parts.stack if ref.kind == NAMESPACE else parts.reconciler
-            again = await reconciler.reconcile(ref)
+            again = await _reconciler(parts, ref).reconcile(ref)
         parts.queue.forget(ref)
         if again is not None:
             # Spread, so that a restart does not bring all of them back together for ever.
@@ -196,6 +210,12 @@ async def _handle(parts: Parts, ref: Ref) -> None:
         logger.exception("%s: a bug; again in %.1f s", ref, parts.queue.retry(ref, BUG))
     finally:
         parts.metrics.reconciled(result, time.monotonic() - started)
+
+
+def _reconciler(parts: Parts, ref: Ref) -> Reconciler | StackReconciler | TargetReconciler:
+    if ref.kind == NAMESPACE:
+        return parts.stack
+    return parts.targets if ref.kind == MONITORING_TARGET else parts.reconciler
 
 
 def _come_back(parts: Parts, ref: Ref, backoff: Backoff, why: str) -> None:

@@ -287,16 +287,3 @@ def test_healthy_engine_is_built_at_once_when_32_others_are_refused(world: World
     print(f"\nbuilt after {elapsed:.2f} s beside 32 refused ones")
     message = world.condition(broken[0], "Ready", "full")["message"]
     assert "quota" in message
-
-
-def test_target_says_not_implemented_when_it_is_applied(world: World, operator: Any) -> None:
-    """Nothing is known of a target yet, and its status says so."""
-    target = {
-        "apiVersion": "tradingengine.io/v1alpha1",
-        "kind": "MonitoringTarget",
-        "metadata": {"name": "some", "namespace": ENGINES},
-        "spec": {"selector": {"matchLabels": {"app": "x"}}, "endpoints": [{"port": "http"}]},
-    }
-    world.kube.apply(target)
-    eventually(lambda: world.condition("some", "Ready", kind="MonitoringTarget").get("reason") == "NotImplemented", 5)
-    assert world.condition("some", "Ready", kind="MonitoringTarget")["status"] == "Unknown"

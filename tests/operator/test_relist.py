@@ -14,6 +14,7 @@ from trading_operator.handlers import Handlers
 from trading_operator.kinds import BY_NAME, NAMESPACE, TRADING_ENGINE, WATCHED, Kind
 from trading_operator.ownership import owner_of
 from trading_operator.relist import Relist
+from trading_operator.target_index import TargetIndex
 
 SERVICE = BY_NAME["Service"]
 OWNER = ("trading", "paper")
@@ -51,7 +52,7 @@ class Bench:
         self.lists, self.cache = Lists(), Cache(owner_of)
         self.woken: list[Ref] = []
         self.corrected: list[str] = []
-        self.handlers = Handlers(self.cache, self.woken.append, lambda _: None, "monitoring")
+        self.handlers = Handlers(self.cache, self.woken.append, lambda _: None, "monitoring", TargetIndex())
         self.relist = Relist(
             self.lists,  # type: ignore[arg-type]
             self.cache,

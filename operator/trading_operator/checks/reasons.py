@@ -44,12 +44,44 @@ class Reason(StrEnum):
         "spec.suspend is true: nothing is changed. On Ready: and what runs is not what the spec asks for.",
     )
     PROGRESSING = "Progressing", "Workloads are being made or rolled to what the spec asks for."
-    NOT_IMPLEMENTED = "NotImplemented", "The controller of this kind is not there yet; nothing is known."
+    # a MonitoringTarget's chain: the first link that does not hold is the reason of Ready
+    NO_CONSENT = (
+        "NoConsent",
+        "A namespace that the target names does not let itself be observed: it lacks the label"
+        ' tradingengine.io/scrape: "true", and the operator\'s settings do not name it.',
+    )
+    NO_SERVICES = "NoServices", "No Service of these namespaces is selected: a typo in the selector, or none is there."
+    NO_ENDPOINTS = (
+        "NoEndpoints",
+        "A selected Service has no ready endpoint at a port of the target; the message says why.",
+    )
+    QUARANTINED = "Quarantined", "What the target adds to Prometheus's configuration is refused; the others go on."
+    NOT_DISCOVERED = (
+        "NotDiscovered",
+        "Prometheus does not list an endpoint among its targets: it may not read that namespace, it cannot reach the"
+        " operator, or it runs another configuration.",
+    )
+    CONNECTION_REFUSED = "ConnectionRefused", "Nothing listens at an endpoint's port."
+    TIMEOUT = "Timeout", "An endpoint does not answer within the scrape timeout, or a NetworkPolicy drops the packets."
+    HTTP_STATUS = "HttpStatus", "An endpoint answers with an HTTP status other than 200; the message has it."
+    BAD_EXPOSITION = "BadExposition", "An endpoint answers with something else than metrics: another path?"
+    SAMPLE_LIMIT = "SampleLimit", "An endpoint serves more samples or labels than a limit of Prometheus allows."
+    SCRAPE_FAILED = "ScrapeFailed", "A scrape failed in another way; the message has Prometheus's words."
+    MISSING_SERIES = "MissingSeries", "No endpoint serves a metric that is expected; the message names it."
+    STALE = "Stale", "An endpoint answers, but its newest work is older than `freshness` allows."
+    PROMETHEUS_UNREACHABLE = "PrometheusUnreachable", "Prometheus does not answer: nothing is known of the scrapes."
+    AWAITING_EVIDENCE = "AwaitingEvidence", "Prometheus has not been asked about this yet."
+    AWAITING_DISCOVERY = "AwaitingDiscovery", "An endpoint is new; Prometheus will list it with its next look."
+    AWAITING_SCRAPE = "AwaitingScrape", "An endpoint has not been scraped yet."
+    EARLIER_LINK = "EarlierLink", "An earlier link of the chain does not hold, so this one cannot be judged."
     # what is well
     ALL_WORKERS_READY = "AllWorkersReady", "Every worker runs the wanted configuration and is ready."
     SETTLED = "Settled", "Nothing is being rolled."
     NOTHING_TO_MEND = "NothingToMend", "Nothing waits for a person."
     NOT_SUSPENDED = "NotSuspended", "spec.suspend is false."
+    ALL_UP = "AllUp", "Every endpoint of the target is scraped and says what it shall."
+    HOLDS = "Holds", "This link of the chain holds."
+    NOT_ASKED_FOR = "NotAskedFor", "The spec asks for nothing here."
     # the red button
     ACKNOWLEDGED = "Acknowledged", "The executor acknowledged that it is halted: it sends nothing."
     AWAITING_ACKNOWLEDGEMENT = (
@@ -77,7 +109,6 @@ class Reason(StrEnum):
         "promtool, or Prometheus itself, refuses the configuration; the last good one stays.",
     )
     SHARED_OBJECT_REFUSED = "SharedObjectRefused", "The API server refused an object that the engines share."
-    PROMETHEUS_UNREACHABLE = "PrometheusUnreachable", "Prometheus does not answer: nothing is known of the scrapes."
     RELOAD_PENDING = (
         "ReloadPending",
         "The configuration is written, but Prometheus has not said within 15 s that it has loaded it.",

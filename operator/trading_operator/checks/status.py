@@ -10,8 +10,6 @@ from trading_engine.contract.config import TradingState
 from trading_engine.contract.workers import WORKERS
 from trading_operator.api.v1alpha1 import (
     ConditionStatus,
-    MonitoringTarget,
-    MonitoringTargetStatus,
     TradingEngine,
     TradingEngineStatus,
     WorkerStatus,
@@ -72,15 +70,6 @@ def invalid_status(manifest: Mapping[str, Any], error: InvalidResource, now: dat
     )
     generation = metadata.get("generation", 0)
     return TradingEngineStatus(observed_generation=generation, conditions=dated(drafts, before, generation, now))
-
-
-def target_status(target: MonitoringTarget, now: datetime) -> MonitoringTargetStatus:
-    """Nothing is known of a target until its controller is there, and the status says so."""
-    draft = Draft("Ready", UNKNOWN, Reason.NOT_IMPLEMENTED, Reason.NOT_IMPLEMENTED.meaning)
-    generation = target.metadata.generation
-    return MonitoringTargetStatus(
-        observed_generation=generation, conditions=dated((draft,), target.status.conditions, generation, now)
-    )
 
 
 def secret_findings(engine: TradingEngine, observed: Observed) -> list[Finding]:

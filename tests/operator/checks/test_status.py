@@ -12,8 +12,8 @@ import pytest
 from tests.operator.engines import engine, live
 from tests.operator.observations import NOW, condition, container, report, rolled, waiting, with_failing_pod
 from trading_engine.contract.config import TradingState
-from trading_operator.api.v1alpha1 import MonitoringTarget, TradingEngine
-from trading_operator.checks import engine_status, invalid_status, target_status
+from trading_operator.api.v1alpha1 import TradingEngine
+from trading_operator.checks import engine_status, invalid_status
 from trading_operator.checks.reasons import NEEDS_A_PERSON, Reason, reference
 from trading_operator.desired.labels import secret
 from trading_operator.errors import InvalidResource
@@ -230,19 +230,6 @@ def test_invalid_object_is_a_condition_when_it_does_not_fit() -> None:
 
     assert condition(status, "Ready").reason == "InvalidSpec"
     assert status.observed_generation == 3
-
-
-def test_target_is_unknown_when_its_controller_is_not_there() -> None:
-    """Unknown, and why."""
-    target = MonitoringTarget.parse(
-        {
-            "metadata": {"name": "t"},
-            "spec": {"selector": {"matchLabels": {"a": "b"}}, "endpoints": [{"port": "http"}]},
-        }
-    )
-    ready = target_status(target, NOW).conditions[0]
-
-    assert (ready.type, ready.status, ready.reason) == ("Ready", "Unknown", "NotImplemented")
 
 
 def test_reference_has_every_reason_when_generated() -> None:
