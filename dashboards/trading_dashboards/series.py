@@ -29,9 +29,11 @@ JOBS: Final = (
     "kube-scheduler", "kube-controller-manager", "etcd",
 )  # fmt: skip
 
-#: Labels that Prometheus puts on what it scrapes: these on all, `PLACED` on what it finds behind a Service.
+#: Labels that Prometheus puts on all that it scrapes, on pods, and on what it finds behind a Service.
 SCRAPED: Final = frozenset({"job", "instance"})
-PLACED: Final = SCRAPED | {"namespace", "service", "pod", "node"}
+IN_PODS: Final = SCRAPED | {"namespace", "pod", "node"}
+PLACED: Final = IN_PODS | {"service"}
+_PLACES: Final = {CONTAINERS: SCRAPED | {"node"}, API_SERVER: SCRAPED}
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ class Foreign:
     def series(self) -> Iterable[Series]:
         """All of them."""
         for name in self.names.split():
-            yield from _named(name, self.kind, SCRAPED | set(self.labels.split()), frozenset({self.job}))
+            labels = _PLACES.get(self.job, IN_PODS) | set(self.labels.split())
+            yield from _named(name, self.kind, labels, frozenset({self.job}))
 
 
 FOREIGN: Final = (
@@ -97,7 +100,12 @@ FOREIGN: Final = (
     Foreign(NODES, Kind.COUNTER, "node_network_receive_bytes_total node_network_transmit_bytes_total", "device"),
     # the kubelet's cAdvisor
     Foreign(CONTAINERS, Kind.COUNTER, "container_cpu_usage_seconds_total", "namespace pod container"),
-    Foreign(CONTAINERS, Kind.GAUGE, "container_memory_working_set_bytes", "namespace pod container"),
+    Foreign(
+        CONTAINERS,
+        Kind.GAUGE,
+        "container_memory_working_set_bytes container_spec_memory_limit_bytes",
+        "namespace pod container",
+    ),
     # the monitoring stack of itself
     Foreign(PROMETHEUS, Kind.GAUGE, "prometheus_tsdb_head_series prometheus_config_last_reload_successful"),
     Foreign(PROMETHEUS, Kind.COUNTER, "prometheus_tsdb_head_samples_appended_total", "type"),
@@ -112,7 +120,6 @@ FOREIGN: Final = (
     Foreign(LOKI, Kind.COUNTER, "loki_discarded_samples_total", "tenant reason"),
     # the API server
     Foreign(API_SERVER, Kind.COUNTER, "apiserver_request_total", "verb code resource"),
-    Foreign(API_SERVER, Kind.HISTOGRAM, "apiserver_request_duration_seconds", "verb resource"),
 )
 
 #: Exported by each Python process of ours (prometheus_client's ProcessCollector).

@@ -11,6 +11,17 @@ from trading_dashboards.promql import WINDOW, select
 from trading_dashboards.series import SERVICES
 from trading_dashboards.variables import NAMESPACE
 
+
+def _memory(metric: str) -> str:
+    chosen = select(metric, container="!=", namespace=NAMESPACE)
+    return f"max by (namespace, pod, container) ({chosen})"
+
+
+#: A container without a limit has one of 0, of which nothing is a share.
+_MEMORY_SHARE: Final = (
+    f"{_memory('container_memory_working_set_bytes')} / ({_memory('container_spec_memory_limit_bytes')} > 0)"
+)
+
 INFRASTRUCTURE: Final = Row(
     400,
     "Infrastructure",
@@ -24,15 +35,12 @@ INFRASTRUCTURE: Final = Row(
             sane=(0, 1024),
         ),
         Panel(
-            402, "Memory by pod",
-            "Working set: what counts against the limit. A pod that reaches its limit is killed.", "bytes",
-            (
-                Query(
-                    "sum by (namespace, pod) "
-                    f"({select('container_memory_working_set_bytes', container='!=', namespace=NAMESPACE)})",
-                    "{{namespace}} {{pod}}",
-                ),
-            ),
+            402, "Memory against the limit",
+            "Working set as a share of the container's limit. At 1 the kernel kills it, and its row in the log just"
+            " ends.",
+            "percentunit",
+            (Query(_MEMORY_SHARE, "{{pod}} {{container}}"),),
+            sane=(0, 1.1), steps=((0, "green"), (0.9, "red")),
         ),
         Panel(
             403, "Memory of workers",
@@ -51,8 +59,8 @@ INFRASTRUCTURE: Final = Row(
             "percentunit",
             (
                 Query(
-                    "1 - avg by (instance) "
-                    f"(rate({select('node_cpu_seconds_total', mode='idle')}[{WINDOW}]))", labelled("instance"),
+                    "1 - avg by (node) "
+                    f"(rate({select('node_cpu_seconds_total', mode='idle')}[{WINDOW}]))", labelled("node"),
                 ),
             ),
             width=6, sane=(-0.1, 1), steps=((0, "green"), (0.9, "red")),
@@ -63,8 +71,9 @@ INFRASTRUCTURE: Final = Row(
             "percentunit",
             (
                 Query(
-                    f"{select('node_memory_MemAvailable_bytes')} / {select('node_memory_MemTotal_bytes')}",
-                    labelled("instance"),
+                    f"max by (node) ({select('node_memory_MemAvailable_bytes')})"
+                    f" / max by (node) ({select('node_memory_MemTotal_bytes')})",
+                    labelled("node"),
                 ),
             ),
             width=6, sane=(0, 1),
@@ -75,9 +84,9 @@ INFRASTRUCTURE: Final = Row(
             "percentunit",
             (
                 Query(
-                    f"max by (instance) ({select('node_filesystem_avail_bytes', mountpoint='/')})"
-                    f" / max by (instance) ({select('node_filesystem_size_bytes', mountpoint='/')})",
-                    labelled("instance"),
+                    f"max by (node) ({select('node_filesystem_avail_bytes', mountpoint='/')})"
+                    f" / max by (node) ({select('node_filesystem_size_bytes', mountpoint='/')})",
+                    labelled("node"),
                 ),
             ),
             width=6, sane=(0, 1),

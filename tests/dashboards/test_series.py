@@ -1,0 +1,70 @@
+"""The declared series of others are those that are exported and scraped: asked of our own processes and configuration."""
+
+from __future__ import annotations
+
+import re
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from trading_dashboards.series import API_SERVER, CONTAINERS, FOREIGN, JOBS, KNOWN, PROCESS, SERVICES, TARGETS
+from trading_engine.contract.metrics import CATALOGUE, Kind
+from trading_engine.contract.workers import WorkerName
+from trading_engine.runtime.instruments import Instruments
+from trading_operator.desired import scrape_jobs
+from trading_operator.settings import Settings
+
+
+def exported(text: str) -> dict[str, Kind]:
+    """Series names -> kind, as in an exposition."""
+    kinds = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            suffixed = family.type == "histogram" or family.type == "counter"
+            kinds[sample.name] = Kind.COUNTER if suffixed else Kind.GAUGE
+        kinds.setdefault(family.name, Kind(family.type) if family.type in set(Kind) else Kind.GAUGE)
+    return kinds
+
+
+def test_processes_export_what_is_declared_of_them() -> None:
+    """prometheus_client's own collector, in every worker."""
+    body, _ = Instruments(WorkerName.RISK_MANAGEMENT, ()).exposition("")
+    there = exported(body.decode())
+    for series in PROCESS:
+        assert there[series.name] is series.kind
+
+
+def test_every_series_has_jobs_that_are_scraped() -> None:
+    """A job that no configuration has would make a panel that is always empty."""
+    for series in KNOWN.values():
+        assert series.jobs <= set(JOBS)
+    assert all(KNOWN[name].jobs == {SERVICES} for metric in CATALOGUE if (name := metric.name) in KNOWN)
+
+
+def test_names_are_those_of_prometheus() -> None:
+    """Counters end in _total or are parts of a histogram; nothing else does."""
+    for series in KNOWN.values():
+        assert re.fullmatch("[a-zA-Z_][a-zA-Z0-9_]*", series.name)
+        assert series.is_counted == bool(re.search("_(total|bucket|sum|count)$", series.name)), series.name
+
+
+def test_jobs_are_those_of_the_prometheus_configuration() -> None:
+    """Boards and rules select by job: the operator writes these names and no others, the stack's by label."""
+    settings = Settings.model_construct()
+    made = [scrape_jobs.annotated(()), scrape_jobs.monitoring_targets(settings), scrape_jobs.operator(settings)]
+    written = {job["job_name"] for job in (*made, *scrape_jobs.cluster())}
+    observers = next(
+        rule["regex"] for rule in scrape_jobs.stack(settings)["relabel_configs"] if rule["action"] == "keep"
+    )
+    of_stack = {component.split(";")[0] for component in observers.split("|")}
+    assert written | of_stack == set(JOBS)
+    assert {SERVICES, TARGETS} == {job["job_name"] for job in made[:2]}
+
+
+def test_series_of_the_cluster_are_kept_when_they_are_scraped() -> None:
+    """Most of what the kubelet and the API server export is dropped: what is drawn must not be."""
+    kept = {
+        job["job_name"]: next(rule["regex"] for rule in job["metric_relabel_configs"]) for job in scrape_jobs.cluster()
+    }
+    for foreign in (each for each in FOREIGN if each.job in (CONTAINERS, API_SERVER)):
+        for series in foreign.series():
+            assert re.fullmatch(kept[foreign.job], series.name), series.name
