@@ -1,4 +1,4 @@
-"""The declared series of others are those that are exported and scraped: asked of our own processes and configuration."""
+"""The declared series of others are those that are exported and scraped, asked of our own processes and jobs."""
 
 from __future__ import annotations
 
