@@ -80,8 +80,11 @@ def _increase(series: str, window: str, by: str = "") -> str:
 def _stood_still(counter: str, seconds: Decimal, by: str = "") -> str:
     """A counter that has not grown for so long; who was not there yet that long ago has had no time to grow."""
     window = duration(seconds)
-    there = f"count {by}{' ' if by else ''}(present_over_time({counter}[5m] offset {window}))"
-    return f"{_increase(counter, window, by)} == 0 and {there} > 0"
+    return f"{_increase(counter, window, by)} == 0 and {_present(counter, window, by)}"
+
+
+def _present(series: str, ago: str, by: str = "") -> str:
+    return f"count {by}{' ' if by else ''}(present_over_time({series}[5m] offset {ago}))"
 
 
 _EXECUTOR, _GENERATOR = WorkerName.TRADE_EXECUTOR, WorkerName.SIGNAL_GENERATOR
@@ -101,8 +104,12 @@ def _worker_not_scraped(scope: Scope, _: Decimal) -> str:
 
 
 def _market_data_stale(scope: Scope, threshold: Decimal) -> str:
-    newest = _of(scope, WorkerName.EXCHANGE_DATA, "trading_last_candle_close_timestamp_seconds")
-    return f"time() - max {_BY_SYMBOL} ({newest}) > {scope.timeframe_seconds} + {threshold}"
+    """The newest is too old; or the collector has been there for a while and knows of none at all."""
+    closed = _of(scope, WorkerName.EXCHANGE_DATA, "trading_last_candle_close_timestamp_seconds")
+    collected = _of(scope, WorkerName.EXCHANGE_DATA, "trading_collected_candles_total")
+    newest = f"max {_BY_SYMBOL} ({closed})"
+    there = f"{_increase(collected, '5m', _BY_SYMBOL)} >= 0 and {_present(collected, '10m', _BY_SYMBOL)}"
+    return f"time() - {newest} > {scope.timeframe_seconds} + {threshold} or {there} unless {newest}"
 
 
 def _no_signals(scope: Scope, threshold: Decimal) -> str:
@@ -215,7 +222,7 @@ ALERTS: Final[tuple[Alert, ...]] = (
     Alert(
         Name.MARKET_DATA_STALE, Severity.CRITICAL, 60,
         "No new candle of {{ $labels.symbol }}",
-        "The newest stored candle of {{ $labels.symbol }} closed {{ $value | humanizeDuration }} ago.",
+        "The newest stored candle of {{ $labels.symbol }} is older than it may be, or there is none.",
         _market_data_stale, WorkerName.EXCHANGE_DATA, Decimal(300),
         "seconds that a candle is late",
     ),

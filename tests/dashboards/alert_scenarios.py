@@ -185,6 +185,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         (
             Line(of_worker(_W.EXCHANGE_DATA, _CLOSED, symbol=_BTC), 1, 0, Kind.TIME),
             Line(of_worker(_W.EXCHANGE_DATA, _CLOSED, symbol="ETH/USD"), 1, 1, Kind.TIME),
+            _counter(_W.EXCHANGE_DATA, "trading_collected_candles_total", 1, 0, symbol=_BTC),
         ),
         (at(_W.EXCHANGE_DATA, symbol=_BTC),),
     ),

@@ -19,6 +19,7 @@ from tests.dashboards.alert_scenarios import (
     Kind,
     Line,
     Scenario,
+    at,
     group_tests,
     of_worker,
 )
@@ -62,6 +63,19 @@ def test_rejections_are_no_jump_when_they_are_usual(tmp_path: Path) -> None:
     tests["promql_expr_test"] = tests["promql_expr_test"][1:]  # at first there is no day before
 
     assert said_of_tests(tmp_path, [RULES[AlertName.REJECTIONS_JUMP]], [tests], every="10m") == ""
+
+
+def test_market_data_is_stale_when_no_candle_was_ever_stored(tmp_path: Path) -> None:
+    """The exchange refuses from the first call on: there is no time of a newest candle that could be old."""
+    collected = of_worker(WorkerName.EXCHANGE_DATA, "trading_collected_candles_total", symbol="BTC/USD")
+    scenario = Scenario(
+        AlertName.MARKET_DATA_STALE,
+        (Line(collected, 0, 0, Kind.GROWTH),),
+        fires=(at(WorkerName.EXCHANGE_DATA, symbol="BTC/USD"),),
+        healthy=(at(WorkerName.EXCHANGE_DATA, symbol="BTC/USD"),),
+    )
+
+    assert said_of_tests(tmp_path, [RULES[scenario.alert]], [group_tests(scenario)]) == ""
 
 
 def test_worker_is_down_when_it_starts_and_falls_again_and_again(tmp_path: Path) -> None:
