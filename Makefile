@@ -86,6 +86,10 @@ generate: $(VENV)/.complete ## Write every generated file
 verify: $(VENV)/.complete ## Check that every generated file is up to date
 	$(PY) -m tools.generate --check
 
+.PHONY: board-types
+board-types: $(VENV)/.complete ## Hold the boards against Grafana's published schema (needs npm)
+	$(PY) -m tools.board_types
+
 .PHONY: bench
 bench: $(VENV)/.complete ## Throughput and latency, as ratios within one run
 	$(PY) -m tools.bench
