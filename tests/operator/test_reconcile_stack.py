@@ -1,0 +1,187 @@
+"""The story of what engines share, over a cluster and a Prometheus in memory: what is believed, what is said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.operator.engines import SETTINGS, echoed, engine
+from trading_operator import reconcile_stack
+from trading_operator.cache import Ref
+from trading_operator.desired.scrape import revision_of
+from trading_operator.desired.selection import World
+from trading_operator.desired.stack import configuration_of
+from trading_operator.errors import ApiRefused, PrometheusRefused, PrometheusUnavailable, PromtoolMissing
+from trading_operator.kinds import NAMESPACE, TRADING_ENGINE, Kind
+from trading_operator.observed import Observed, StackState
+from trading_operator.plan import Plan
+from trading_operator.reconcile_stack import AT_REST, LATEST, PATIENCE, SOONEST, StackReconciler
+
+KEY = Ref(NAMESPACE, "", "monitoring")
+Manifest = Mapping[str, Any]
+
+
+class Bench:
+    """Cluster, Prometheus, promtool and clock in one; `loads` says what a reload does."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.declared = [engine().to_dict()]
+        self.held: list[Manifest] = []
+        self.stack_state: StackState | None = None
+        self.loaded, self.loads, self.problem = "", True, ""
+        self.failing: Exception | None = None
+        self.refused: tuple[str, ...] = ()
+        self.empty = False
+        self.touched: list[str] = []
+        self.told = 0
+        self.now = 0.0
+        self.plans: list[Plan] = []
+        monkeypatch.setattr(reconcile_stack.time, "monotonic", lambda: self.now)
+        self.stack = StackReconciler(self, SETTINGS, self, self, self._tell)  # type: ignore[arg-type]
+
+    def _tell(self) -> None:
+        self.told += 1
+
+    def all(self, kind: Kind) -> list[Manifest]:
+        return list(self.declared) if kind == TRADING_ENGINE else []
+
+    def world(self) -> World:
+        return World.of((), (), ())
+
+    def owned(self, _: tuple[str, str]) -> list[Manifest]:
+        return self.held
+
+    async def nothing_declared(self) -> bool:
+        return self.empty
+
+    async def execute(self, plan: Plan, _: Observed) -> tuple[str, ...]:
+        if plan:
+            self.plans.append(plan)
+        gone = {each["metadata"]["name"] for each in (*plan.delete, *plan.apply)}
+        self.held = [each for each in self.held if each["metadata"]["name"] not in gone] + echoed(plan.apply)
+        return self.refused
+
+    async def annotate_pods(self, _: str, __: str, annotation: tuple[str, str]) -> int:
+        self.touched.append(annotation[1])
+        return 1
+
+    async def status_config(self) -> str:
+        if self.failing:
+            raise self.failing
+        return self.loaded
+
+    async def reload(self) -> None:
+        if self.loads:
+            self.loaded = configuration_of([dict(each) for each in self.held])
+
+    async def problem_of_configuration(self, _: str) -> str:
+        if self.problem == "missing":
+            raise PromtoolMissing("not there")
+        return self.problem
+
+    async def look(self) -> float | None:
+        return await self.stack.reconcile(KEY)
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(monkeypatch)
+
+
+async def test_nothing_more_is_done_when_prometheus_has_loaded_the_revision(bench: Bench) -> None:
+    """Written, touched and reloaded once; then only asked."""
+    assert await bench.look() == AT_REST
+    assert bench.stack_state == StackState(loaded=True)
+    assert bench.touched == [revision_of(bench.loaded)]
+    assert await bench.look() == AT_REST
+    assert (len(bench.plans), len(bench.touched), bench.told) == (1, 1, 1)
+
+
+async def test_nothing_is_said_when_a_reload_takes_its_seconds(bench: Bench) -> None:
+    """Asked again and again, more slowly in time; said once, after 15 s; and once that it is well."""
+    bench.loads = False
+    assert await bench.look() == SOONEST
+    assert (bench.stack_state, bench.told) == (None, 0)
+    bench.now = PATIENCE - 1
+    assert SOONEST < (await bench.look() or 0) < LATEST
+    assert bench.told == 0
+    bench.now = PATIENCE + 200
+    assert await bench.look() == LATEST
+    assert (bench.stack_state, bench.told) == (StackState(), 1)
+    bench.loads = True
+    assert await bench.look() == AT_REST
+    assert (bench.stack_state, bench.told) == (StackState(loaded=True), 2)
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (PrometheusUnavailable("no route"), StackState(unreachable="no route")),
+        (PrometheusRefused(500, "bad config"), StackState(invalid="bad config")),
+    ],
+)
+async def test_words_are_kept_when_prometheus_fails(bench: Bench, error: Exception, state: StackState) -> None:
+    """Said once, not at every look."""
+    bench.failing = error
+    for _ in range(3):
+        await bench.look()
+    assert (bench.stack_state, bench.told) == (state, 1)
+
+
+@pytest.mark.parametrize(
+    ("problem", "state"), [("bad", StackState(invalid="bad")), ("missing", StackState(unchecked="not there"))]
+)
+async def test_last_good_configuration_stays_when_the_next_does_not_pass(
+    bench: Bench, problem: str, state: StackState
+) -> None:
+    """The rights are written, the configuration is not; nothing is asked of Prometheus about it."""
+    await bench.look()
+    before = bench.held
+    bench.problem = problem
+    bench.declared = [engine(namespace="another").to_dict()]
+    await bench.look()
+    assert (bench.held, bench.stack_state) == (before, state)
+
+
+async def test_all_is_taken_away_when_the_last_engine_goes(bench: Bench) -> None:
+    """Prometheus is made to read its own configuration; then nobody looks any more."""
+    await bench.look()
+    bench.declared, bench.empty = [], True
+    assert await bench.look() is None
+    assert (bench.held, bench.loaded, bench.touched[-1], bench.stack_state) == ([], "", "", None)
+    assert await bench.look() is None
+
+
+async def test_nothing_is_taken_away_when_only_the_cache_says_so(bench: Bench) -> None:
+    """The API server knows an engine; or there is one that cannot be read."""
+    await bench.look()
+    bench.declared = []
+    assert await bench.look() == AT_REST
+    bench.declared, bench.empty = [{"metadata": {"name": "x", "namespace": "y"}, "spec": {"symbols": 1}}], True
+    assert await bench.look() == AT_REST
+    assert len(bench.held) == 3
+
+
+async def test_all_is_taken_away_when_nobody_wants_to_be_observed(bench: Bench) -> None:
+    """The engine stays."""
+    await bench.look()
+    bench.declared = [engine(observability={"scrape": "Disabled"}).to_dict()]
+    await bench.look()
+    assert bench.held == []
+
+
+async def test_refusal_is_raised_when_it_has_been_told(bench: Bench) -> None:
+    """So that the next try waits its back-off."""
+    bench.refused = ("no",)
+    with pytest.raises(ApiRefused):
+        await bench.look()
+    assert bench.stack_state == StackState(refused=("no",))
+
+
+async def test_what_another_setting_left_goes_when_its_key_comes(bench: Bench) -> None:
+    """The observability namespace was another one."""
+    await bench.look()
+    await bench.stack.reconcile(Ref(NAMESPACE, "", "former"))
+    assert bench.held == []
