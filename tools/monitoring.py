@@ -36,7 +36,7 @@ READY_SECONDS = 240
 
 @dataclass(frozen=True)
 class Parts:
-    """Which folders are installed, and which log agent."""
+    """Which folders are installed, and whether Promtail is beside the collector."""
 
     grafana: bool
     promtail: bool = False
@@ -49,7 +49,14 @@ class Parts:
     @property
     def programs(self) -> tuple[monitoring_images.ProgramImage, ...]:
         """Images of Go programs that these parts run."""
-        return (monitoring_images.LOKI, monitoring_images.PROMTAIL if self.promtail else monitoring_images.LOG_AGENT)
+        both = (monitoring_images.LOKI, monitoring_images.LOG_AGENT)
+        return (*both, monitoring_images.PROMTAIL) if self.promtail else both
+
+    @property
+    def workloads(self) -> list[str]:
+        """What has to become ready."""
+        found = [WORKLOADS[folder] for folder in self.folders]
+        return [*found, "daemonset/log-agent-promtail"] if self.promtail else found
 
 
 def install(kubectl: Kubectl, say: Callable[[str], None], promtail: bool = False) -> Parts:
@@ -62,8 +69,8 @@ def install(kubectl: Kubectl, say: Callable[[str], None], promtail: bool = False
     say(f"monitoring images: {time.monotonic() - started:.0f} s")
     started = time.monotonic()
     apply(kubectl, parts, references)
-    for folder in parts.folders:
-        _wait(kubectl, WORKLOADS[folder])
+    for workload in parts.workloads:
+        _wait(kubectl, workload)
     said = "" if parts.grafana else "; Grafana left out: its image is in container registries only, and none answers"
     say(f"monitoring ready: {time.monotonic() - started:.0f} s{said}")
     return parts
@@ -98,7 +105,7 @@ def _wait(kubectl: Kubectl, workload: str) -> None:
 def main() -> int:
     """Install on the cluster that is up, or make one."""
     parser = argparse.ArgumentParser(prog="python -m tools.monitoring", description=__doc__)
-    parser.add_argument("--promtail", action="store_true", help="Promtail instead of the OpenTelemetry Collector")
+    parser.add_argument("--promtail", action="store_true", help="Promtail beside the OpenTelemetry Collector")
     try:
         install(stack.cluster(), lambda text: print(text, flush=True), parser.parse_args().promtail)
     except (ClusterError, KubectlFailed) as error:

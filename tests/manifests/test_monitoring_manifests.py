@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import subprocess
 from decimal import Decimal
@@ -86,7 +87,8 @@ def test_services_are_where_operator_boards_and_guides_look() -> None:
     for name, spec in services.items():
         label = {"app.kubernetes.io/name": name}
         template = workloads()[name]
-        assert spec["selector"] == label == template["metadata"]["labels"]
+        assert spec["selector"] == label
+        assert label.items() <= template["metadata"]["labels"].items()
         ports = {each["name"]: each["containerPort"] for each in template["spec"]["containers"][0]["ports"]}
         assert ports[spec["ports"][0]["targetPort"]] == SERVICES[name]
 
@@ -94,8 +96,7 @@ def test_services_are_where_operator_boards_and_guides_look() -> None:
 def test_images_are_those_that_can_be_built_here() -> None:
     """One version of each, pinned by tag, the same in the manifests and in what is built where no registry answers."""
     named = {each["image"] for template in workloads().values() for each in containers(template)}
-    component = yaml.safe_load((ROOT / "promtail" / "log-agent.yaml").read_text())
-    named |= {each["image"] for each in component["spec"]["template"]["spec"]["containers"]}
+    named |= {each["image"] for each in containers(promtail()["template"])}
     grafana = {image for image in named if image.startswith(f"{monitoring_images.GRAFANA}:")}
     built = {image.public for image in (*monitoring_images.DEBIAN, *monitoring_images.ALL)}
     assert len(grafana) == 1
@@ -146,6 +147,27 @@ def test_datasources_have_the_uids_that_boards_name() -> None:
         "loki": "http://loki:3100",
         "alertmanager": "http://alertmanager:9093",
     }
+
+
+def test_promtail_differs_from_the_collector_in_its_program_only() -> None:
+    """Same files, same checkpoints, same rights; labels that keep the two DaemonSets apart, found by one Service."""
+    ours, theirs = promtail(), next(each["spec"] for each in objects("log-agent") if each["kind"] == "DaemonSet")
+    assert ours["selector"]["matchLabels"] == ours["template"]["metadata"]["labels"]
+    assert ours["selector"] != theirs["selector"]
+    for each in (ours, theirs):
+        assert each["template"]["metadata"]["labels"]["app.kubernetes.io/name"] == "log-agent"
+    differing = {"image", "args", "env", "ports"}
+    pods = [copy.deepcopy(each["template"]["spec"]) for each in (ours, theirs)]
+    for pod in pods:
+        for key in differing:
+            pod["containers"][0].pop(key, None)
+    assert pods[0] == pods[1]
+
+
+def promtail() -> Object:
+    """The spec of the component's DaemonSet."""
+    found: Object = yaml.safe_load((ROOT / "promtail" / "promtail.yaml").read_text())["spec"]
+    return found
 
 
 @pytest.mark.parametrize(

@@ -23,13 +23,14 @@ def test_grafana_is_left_out_when_no_registry_serves_it() -> None:
     assert [path.rpartition("/")[2] for path in overlay["resources"]] == [name for name in FOLDERS if name != "grafana"]
 
 
-def test_promtail_takes_the_place_of_the_collector_when_asked_for() -> None:
-    """Its image is built instead of the other, and its component applied."""
+def test_promtail_comes_beside_the_collector_when_asked_for() -> None:
+    """Its image is built too, and its component applied."""
     parts = Parts(grafana=False, promtail=True)
     overlay = json.loads(kustomization(parts, {}))
     assert overlay["components"] == [overlay["resources"][0].replace("prometheus", "promtail")]
     assert (ROOT / "promtail" / "kustomization.yaml").exists()
-    assert parts.programs == (monitoring_images.LOKI, monitoring_images.PROMTAIL)
+    assert set(parts.programs) == set(monitoring_images.ALL)
+    assert parts.workloads[-1] == "daemonset/log-agent-promtail"
 
 
 @pytest.mark.parametrize("public", [True, False])
