@@ -93,6 +93,7 @@ FOREIGN: Final = (
     Foreign(OPERATOR, Kind.GAUGE, "trading_operator_watch_last_event_age_seconds", "kind"),
     Foreign(OPERATOR, Kind.COUNTER, "trading_operator_relist_corrections_total", "kind"),
     Foreign(OPERATOR, Kind.GAUGE, "trading_monitoring_target_ready", "namespace name reason"),
+    Foreign(OPERATOR, Kind.GAUGE, "trading_resource_condition", "kind namespace name type status reason"),
     # node-exporter
     Foreign(NODES, Kind.COUNTER, "node_cpu_seconds_total", "cpu mode"),
     Foreign(NODES, Kind.GAUGE, "node_load1 node_memory_MemAvailable_bytes node_memory_MemTotal_bytes"),

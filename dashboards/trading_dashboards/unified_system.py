@@ -42,6 +42,23 @@ def _hop(exporter: Exporter, metric: str, step: str, **matchers: str) -> Query:
     return exporter.query(f"60 * {exporter.mean_rate(metric, **matchers)}", step, instant=True)
 
 
+_NAMED: Final = "{{namespace}} {{name}}: {{reason}}"
+_READY: Final = (Word("1", "ready", "green"), Word("0", "NOT READY", "red"))
+_TARGETS_READY: Final = (
+    f"min by (namespace, name, reason) ({select('trading_monitoring_target_ready', namespace=NAMESPACE)})"
+)
+
+
+def _engines(status: str) -> str:
+    series = select(
+        "trading_resource_condition", namespace=NAMESPACE, kind="TradingEngine", type="Ready", status=status
+    )
+    return f"max by (namespace, name, reason) ({series})"
+
+
+#: 1 where Ready is True, 0 where it is anything else: each engine is in one of the two.
+_ENGINES_READY: Final = f"{_engines('True')} or 0 * {_engines('!=True')}"
+
 HEALTH: Final = Row(
     100,
     "Cross-System Health",
@@ -93,6 +110,19 @@ HEALTH: Final = Row(
             "none",
             (Query(f"sum({select('leader_election_master_status')})", "leading", instant=True),),
             Drawing.FIGURE, width=6, height=5, sane=(1, 1), steps=((0, "red"), (1, "green"), (2, "red")),
+        ),
+        Panel(
+            106, "TradingEngines",
+            "Ready as the operator's status says it, and why not. kubectl describe says the rest.",
+            "none", (Query(_ENGINES_READY, _NAMED, instant=True),), Drawing.FIGURE, width=12, height=5, sane=(0, 1),
+            steps=WELL, words=_READY,
+        ),
+        Panel(
+            107, "MonitoringTargets",
+            "Ready where Prometheus sees all that the target asks for; else the reason is the first broken link of its"
+            " chain.",
+            "none", (Query(_TARGETS_READY, _NAMED, instant=True),), Drawing.FIGURE, width=12, height=5, sane=(0, 1),
+            steps=WELL, words=_READY,
         ),
     ),
 )  # fmt: skip

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from trading_dashboards.series import API_SERVER, CONTAINERS, FOREIGN, JOBS, KNOWN, PROCESS, SERVICES, TARGETS
+from trading_dashboards.series import API_SERVER, CONTAINERS, FOREIGN, JOBS, KNOWN, OPERATOR, PROCESS, SERVICES, TARGETS
 from trading_engine.contract.metrics import CATALOGUE, Kind
 from trading_engine.contract.workers import WorkerName
 from trading_engine.runtime.instruments import Instruments
 from trading_operator.desired import scrape_jobs
+from trading_operator.metrics import OperatorMetrics
+from trading_operator.resource_metrics import ResourceMetrics
 from trading_operator.settings import Settings
 
 
@@ -23,6 +26,25 @@ def exported(text: str) -> dict[str, Kind]:
             kinds[sample.name] = Kind.COUNTER if suffixed else Kind.GAUGE
         kinds.setdefault(family.name, Kind(family.type) if family.type in set(Kind) else Kind.GAUGE)
     return kinds
+
+
+#: A resource as the cache has it.
+TARGET = {
+    "kind": "MonitoringTarget",
+    "metadata": {"namespace": "shop", "name": "web"},
+    "status": {"conditions": [{"type": "Ready", "status": "True", "reason": "Fresh"}]},
+}
+
+
+def test_operator_exports_what_is_declared_of_it() -> None:
+    """Names and kinds; controller-runtime's names are easily misspelt."""
+    registry = OperatorMetrics("engines").registry
+    registry.register(ResourceMetrics(lambda: (TARGET,)))
+    there = exported(generate_latest(registry).decode())
+    for foreign in (each for each in FOREIGN if each.job == OPERATOR):
+        for name in foreign.names.split():
+            family = name.removesuffix("_total")
+            assert name in there or family in there, name
 
 
 def test_processes_export_what_is_declared_of_them() -> None:
