@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -38,7 +39,7 @@ class Bench:
         self.told = 0
         self.now = 0.0
         self.plans: list[Plan] = []
-        monkeypatch.setattr(reconcile_stack.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(reconcile_stack, "time", SimpleNamespace(monotonic=lambda: self.now))
         self.stack = StackReconciler(self, SETTINGS, self, self, self._tell)  # type: ignore[arg-type]
 
     def _tell(self) -> None:
