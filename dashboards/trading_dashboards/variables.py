@@ -16,7 +16,8 @@ DATASOURCES: Final = {
     Source.PROMETHEUS: {"type": "prometheus", "uid": "${datasource}"},
     Source.LOKI: {"type": "loki", "uid": "${logs}"},
 }
-LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+#: Levels of log lines; unknown is that of a line that names none.
+LEVELS: Final = ("debug", "info", "warning", "error", "critical", "unknown")
 
 NAMESPACE: Final = "=~$namespace"
 SYMBOL: Final = "=~$symbol"

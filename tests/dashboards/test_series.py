@@ -7,11 +7,14 @@ import re
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from trading_dashboards.log_panels import STREAM_LABELS
 from trading_dashboards.series import API_SERVER, CONTAINERS, FOREIGN, JOBS, KNOWN, OPERATOR, PROCESS, SERVICES, TARGETS
+from trading_dashboards.variables import LEVELS
 from trading_engine.contract.metrics import CATALOGUE, Kind
 from trading_engine.contract.workers import WorkerName
 from trading_engine.runtime.instruments import Instruments
-from trading_operator.desired import scrape_jobs
+from trading_operator.api.v1alpha1.observability import LogAgent
+from trading_operator.desired import logs, scrape_jobs
 from trading_operator.metrics import OperatorMetrics
 from trading_operator.resource_metrics import ResourceMetrics
 from trading_operator.settings import Settings
@@ -90,3 +93,12 @@ def test_series_of_the_cluster_are_kept_when_they_are_scraped() -> None:
     for foreign in (each for each in FOREIGN if each.job in (CONTAINERS, API_SERVER)):
         for series in foreign.series():
             assert re.fullmatch(kept[foreign.job], series.name), series.name
+
+
+def test_log_streams_have_the_labels_that_the_agents_give_them() -> None:
+    """Panels select by these; a level that no line has would be a choice of nothing."""
+    assert STREAM_LABELS == logs.LABELS
+    pipeline = logs.pipeline(LogAgent.OPEN_TELEMETRY_COLLECTOR, (), Settings.model_construct())
+    for level in set(LEVELS) - {logs.NO_LEVEL}:
+        assert re.search(pipeline.level, f'{{"level":"{level}"}}')
+    assert logs.NO_LEVEL in LEVELS
