@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
+import pytest
 
 from tests.operator.engines import SETTINGS
 from tests.operator.targets import a_service, a_slice, a_target_manifest, an_endpoint
-from trading_operator import health
+from trading_operator import discovery, health
 from trading_operator.cache import Cache, Ref, ref_of
 from trading_operator.cluster import Cluster
 from trading_operator.discovery import Discovery
@@ -36,6 +39,14 @@ class Bench:
         return [each["labels"]["target_name"] for each in json.loads(self.discovery.answer() or b"[]")]
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Each look at the clock is a second later; the value says how long an answer took, then."""
+    seconds = itertools.count()
+    monkeypatch.setattr(discovery, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
+    return 1.0
+
+
 def filled() -> Bench:
     bench = Bench()
     bench.put(SERVICE, a_service())
@@ -44,8 +55,18 @@ def filled() -> Bench:
     return bench
 
 
-def test_answer_follows_when_something_changes() -> None:
+def test_answer_stands_a_while_when_it_was_costly(clock: float) -> None:
+    """Nine times as long as it took: a tenth of a processor, however many targets."""
+    bench = filled()
+    assert bench.names() == ["exporter"]
+    bench.cache.remove(Ref(MONITORING_TARGET, "crypto-trading", "exporter"), 99)
+    looks = [bench.names() for _ in range(12)]
+    assert looks.index([]) == round(9 * clock) - 1
+
+
+def test_answer_follows_when_something_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A new target, one that goes, an endpoint more; in between the answer is made only once."""
+    monkeypatch.setattr(discovery, "_REST", 0.0)
     bench = filled()
     assert bench.names() == ["exporter"]
     assert bench.discovery.answer() is bench.discovery.answer()
