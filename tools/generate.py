@@ -16,7 +16,9 @@ from trading_dashboards import alert_reference
 from trading_dashboards.boards import BOARDS
 from trading_dashboards.classic import rendered as rendered_board
 from trading_operator.api.v1alpha1 import TradingEngine
+from trading_operator.api.v1alpha1.observability import LogAgent
 from trading_operator.checks import reasons
+from trading_operator.desired import logs
 from trading_operator.desired.alerts import rules_text
 from trading_operator.desired.install import installation
 from trading_operator.render import rendered
@@ -38,6 +40,7 @@ def files() -> dict[str, str]:
     found["crds/kustomization.yaml"] = _yaml("operator/trading_operator/schema.py", kustomization)
     objects = installation(Settings.model_construct())
     found["manifests/operator.yaml"] = _yaml("operator/trading_operator/desired/install.py", *objects)
+    found["manifests/monitoring/log-agent/otelcol.yaml"] = _log_agent()
     found["docs/reference/reasons.md"] = reasons.reference()
     found["docs/reference/alerts.md"] = alert_reference.reference()
     found["dashboards/rules/paper.yaml"] = _rules(ROOT / "manifests" / "samples" / "paper.yaml")
@@ -48,6 +51,12 @@ def files() -> dict[str, str]:
             sample.read_text(), Settings.model_construct()
         )
     return found
+
+
+def _log_agent() -> str:
+    """What the log agent does without the operator: what it does with one that has no engine."""
+    wanted = logs.pipeline(LogAgent.OPEN_TELEMETRY_COLLECTOR, [], Settings.model_construct())
+    return HEADER.format(source="operator/trading_operator/desired/logs.py") + logs.text_of(logs.otelcol(wanted))
 
 
 def _rules(sample: Path) -> str:

@@ -13,11 +13,11 @@ import yaml
 from tests.cluster import image_programs, monitoring_images
 from tests.cluster.cache import default_cache
 from tests.manifests.stack_files import FOLDERS, ON_NODES, ROOT, Object, containers, objects, policies, workloads
+from trading_dashboards.boards import BOARDS
 from trading_operator.desired import scrape
 
 #: Volume types that the `restricted` Pod Security Standard allows.
 PLAIN_VOLUMES = {"configMap", "downwardAPI", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
-BOARDS = ("crypto-trading-engine", "unified-crypto-system", "crypto-trading-money")
 SERVICES = {
     "prometheus": 9090,
     "alertmanager": 9093,
@@ -136,7 +136,7 @@ def test_grafana_mounts_every_board_that_the_operator_writes() -> None:
     """A board that is not listed would never be seen."""
     volumes = {each["name"]: each for each in workloads()["grafana"]["spec"]["volumes"]}
     mounted = {source["configMap"]["name"] for source in volumes["boards"]["projected"]["sources"]}
-    assert mounted == {f"trading-board-{uid}" for uid in BOARDS}
+    assert mounted == {f"trading-board-{board.uid}" for board in BOARDS}
 
 
 def test_datasources_have_the_uids_that_boards_name() -> None:
