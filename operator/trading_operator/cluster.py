@@ -18,6 +18,7 @@ from trading_operator.api.v1alpha1 import TradingEngine
 from trading_operator.cache import Cache, Manifest, Ref, ref_of, version_of
 from trading_operator.connection import APPLY, JSON_PATCH, MERGE_PATCH, Connection
 from trading_operator.desired import names, referenced_secrets
+from trading_operator.desired.inputs import plain
 from trading_operator.desired.labels import DESIRED_HASH, ENGINE_NAME
 from trading_operator.desired.scrape import unscraped
 from trading_operator.desired.selection import World
@@ -104,6 +105,12 @@ class Cluster:
         for name in stale:
             await self._connection.request("PATCH", POD.path(namespace, name), body, MERGE_PATCH, MANAGED)
         return len(stale)
+
+    async def secret_values(self, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], dict[str, str]]:
+        """Plain values of Secrets, by namespace and name; those that do not exist are left out."""
+        refs = [Ref(SECRET, *each) for each in sorted(set(wanted))]
+        found = await asyncio.gather(*(self._read(ref) for ref in refs))
+        return {(ref.namespace, ref.name): plain(each) for ref, each in zip(refs, found, strict=True) if each}
 
     async def gather(self, engine: TradingEngine) -> Observed:
         """What there is of an engine. Generated Secrets that the cache lacks are looked up, never assumed absent."""

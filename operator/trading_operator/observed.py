@@ -19,10 +19,13 @@ class StackState:
     Every field but `loaded` is a problem in words, "" or empty where there is none: `unchecked` says why nothing could
     be checked, `invalid` what the checker or Prometheus says is wrong (the last good configuration stays), `refused`
     what could not be written, `unreachable` why Prometheus could not be asked. `loaded` is whether Prometheus says that
-    it has loaded this configuration. `quarantined` has what was left out, by name, and why.
+    it has loaded this configuration. `quarantined` has what was left out, by name, and why. `tells` is whether
+    Alertmanager says that it has loaded its own, `untold` why it has not.
     """
 
     loaded: bool = False
+    tells: bool = False
+    untold: str = ""
     unchecked: str = ""
     invalid: str = ""
     refused: tuple[str, ...] = ()

@@ -157,6 +157,22 @@ def _samples(data: Mapping[str, Any]) -> tuple[Sample, ...]:
         raise _nonsense("/api/v1/query", orjson.dumps(data)) from error
 
 
+class Alertmanager(Prometheus):
+    """One Alertmanager, which has Prometheus's manners: errors, limits and reload are the same."""
+
+    async def status_config(self) -> str:
+        """The configuration that is loaded, as YAML without its secrets."""
+        path = "/api/v2/status"
+        async with self._asked("GET", path) as response:
+            content = await self._content(response)
+        if response.status != 200:
+            raise _refusal(path, response.status, content)
+        try:
+            return str(orjson.loads(content)["config"]["original"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise _nonsense(path, content) from error
+
+
 def _target(piece: bytes) -> ScrapedTarget:
     try:
         found = orjson.loads(piece)

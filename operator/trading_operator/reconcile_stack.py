@@ -1,8 +1,9 @@
 """The story of what all engines and targets share: one key in the queue, the observability namespace.
 
-Desired from everything declared, checked by promtool, written, and then not believed: Prometheus itself has to say
-that it has loaded this revision. Until then its pod is touched (so that the kubelet does not take its minute) and
-it is asked to reload. `run.py` calls it; engines and targets read what came of it in `cluster.stack_state`.
+Desired from everything declared, checked by promtool and amtool, written, and then not believed: Prometheus and
+Alertmanager themselves have to say that they have loaded this revision. Until then their pods are touched (so that the
+kubelet does not take its minute) and they are asked to reload. `run.py` calls it; engines and targets read what came
+of it in `cluster.stack_state`.
 """
 
 from __future__ import annotations
@@ -11,15 +12,23 @@ import dataclasses
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from trading_operator.api.v1alpha1 import MonitoringTarget, TradingEngine
 from trading_operator.api.v1alpha1.base import living
 from trading_operator.cache import Ref
 from trading_operator.cluster import Cluster
+from trading_operator.desired import receivers, scrape
+from trading_operator.desired.alerts import alerting, rule_files, rules_text
 from trading_operator.desired.labels import Object
-from trading_operator.desired.scrape import revision_of
-from trading_operator.desired.stack import CHECKED, configuration_of, desired_stack
+from trading_operator.desired.stack import (
+    CHECKED,
+    Declared,
+    alertmanager_configuration_of,
+    configuration_of,
+    desired_stack,
+)
 from trading_operator.errors import (
     ApiRefused,
     PrometheusRefused,
@@ -30,13 +39,13 @@ from trading_operator.kinds import GROUP, MONITORING_TARGET, TRADING_ENGINE
 from trading_operator.observed import Observed, StackState
 from trading_operator.ownership import is_ours
 from trading_operator.plan import Plan, plan
-from trading_operator.prometheus import Prometheus
-from trading_operator.promtool import Promtool
+from trading_operator.prometheus import Alertmanager, Prometheus
+from trading_operator.promtool import Amtool, Promtool
 from trading_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-PROMETHEUS_PODS: Final = "app.kubernetes.io/name=prometheus"
+TOO_MANY: Final = "its alert rules do not fit into the ConfigMap that all engines share"
 TOUCHED: Final = f"{GROUP}/config-revision"
 #: Seconds: between two questions to a Prometheus that is as it shall be; of silence about one that is not yet.
 AT_REST: Final = 60.0
@@ -47,23 +56,47 @@ SOONEST, LATEST = 1.0, 30.0
 FORGETTING: Final = 120.0
 
 
-class StackReconciler:
-    """Makes the shared objects so, and sees to it that Prometheus loads them."""
+@dataclass(frozen=True)
+class Programs:
+    """What is configured, and what checks the configurations first."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        settings: Settings,
-        prometheus: Prometheus,
-        promtool: Promtool,
-        on_change: Callable[[], None],
-    ) -> None:
+    prometheus: Prometheus
+    alertmanager: Alertmanager
+    promtool: Promtool
+    amtool: Amtool
+
+
+class Patience:
+    """How long something has been wrong."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def note(self, *, well: bool) -> None:
+        """It is well now, or not."""
+        if well:
+            self._since = None
+        elif self._since is None:
+            self._since = time.monotonic()
+
+    def seconds(self) -> float:
+        """Seconds for which it has been wrong; 0 where it is well."""
+        return 0.0 if self._since is None else time.monotonic() - self._since
+
+    def again(self) -> float:
+        """Seconds after which to look again."""
+        return AT_REST if self._since is None else max(SOONEST, min(LATEST, self.seconds() / 4))
+
+
+class StackReconciler:
+    """Makes the shared objects so, and sees to it that Prometheus and Alertmanager load them."""
+
+    def __init__(self, cluster: Cluster, settings: Settings, programs: Programs, on_change: Callable[[], None]) -> None:
         self._cluster = cluster
         self._settings = settings
-        self._prometheus = prometheus
-        self._promtool = promtool
+        self._programs = programs
         self._on_change = on_change
-        self._wrong_since: float | None = None
+        self._loading, self._telling = Patience(), Patience()
 
     async def reconcile(self, ref: Ref) -> float | None:
         """Make the shared objects so; the seconds after which to look again."""
@@ -71,31 +104,75 @@ class StackReconciler:
             return await self._remove(ref)
         engines, broken_engines = living(self._cluster.all(TRADING_ENGINE), TradingEngine)
         # Targets that an engine declares of itself are part of it, and go soon after it.
-        declared = (each for each in self._cluster.all(MONITORING_TARGET) if not is_ours(each))
-        targets, broken_targets = living(declared, MonitoringTarget)
-        desired = desired_stack(engines, targets, self._cluster.world(), self._settings)
-        broken = broken_engines or broken_targets
+        others = (each for each in self._cluster.all(MONITORING_TARGET) if not is_ours(each))
+        targets, broken_targets = living(others, MonitoringTarget)
+        named = {(each.namespace, name) for each in alerting(engines) for name in receivers.receiver_secrets(each)}
+        declared = Declared(engines, targets, await self._cluster.secret_values(named))
+        desired = self._desired(declared)
         if desired:
-            return await self._make(ref, desired)
+            return await self._make(ref, declared, desired)
+        broken = broken_engines or broken_targets
         # What cannot be read may be the one that all of it is for, and nothing is destroyed on the word of a cache.
         if broken or not (engines or targets or await self._nothing_declared(ref)):
             return AT_REST
         return await self._remove(ref)
 
-    async def _make(self, ref: Ref, desired: tuple[Object, ...]) -> float:
+    def _desired(self, declared: Declared) -> tuple[Object, ...]:
+        return desired_stack(declared, self._cluster.world(), self._settings)
+
+    async def _make(self, ref: Ref, declared: Declared, desired: tuple[Object, ...]) -> float:
         observed = self._observed(ref)
-        planned = plan(desired, observed.objects)
-        state = await self._checked(planned, desired)
-        if state.invalid or state.unchecked:
-            planned = _without_checked(planned)
-        refused = await self._cluster.execute(planned, observed)
-        state = dataclasses.replace(state, refused=refused)
-        if not (refused or state.invalid or state.unchecked):
-            state = await self._loaded(state, revision_of(configuration_of(desired)))
-        again = self._tell(state)
+        planned, unchecked, refused = plan(desired, observed.objects), "", dict[tuple[str, str], str]()
+        if _is_checked(planned):
+            try:
+                refused = await self._refused(declared)
+            except PromtoolMissing as error:
+                unchecked = str(error)
         if refused:
-            raise ApiRefused(0, "ApplyRefused", "; ".join(refused))
+            desired = self._desired(dataclasses.replace(declared, quarantined=refused))
+            planned = plan(desired, observed.objects)
+        state = StackState(unchecked=unchecked, quarantined=self._quarantined(declared, refused))
+        state = await self._written(planned, desired, observed, state)
+        again = self._tell(state)
+        if state.refused:
+            raise ApiRefused(0, "ApplyRefused", "; ".join(state.refused))
         return again
+
+    async def _written(
+        self, planned: Plan, desired: tuple[Object, ...], observed: Observed, state: StackState
+    ) -> StackState:
+        """Write what is sound, and see what becomes of it."""
+        if _is_checked(planned) and not state.unchecked:
+            state = await self._checked(state, desired)
+        if state.unchecked or state.invalid:
+            planned = _without_checked(planned)
+        state = dataclasses.replace(state, refused=await self._cluster.execute(planned, observed))
+        if state.unchecked or state.invalid or state.refused:
+            return state
+        return await self._loaded(state, desired)
+
+    async def _refused(self, declared: Declared) -> dict[tuple[str, str], str]:
+        """Engines whose rules or receivers a checker refuses by themselves, and its words: the others go on."""
+        found = {}
+        for engine in alerting(declared.engines):
+            rules = await self._programs.promtool.problem_of_rules(rules_text(engine, self._settings))
+            text = receivers.configuration_text([engine], declared.secrets)
+            if problem := rules or await self._programs.amtool.problem_of_configuration(text):
+                found[engine.namespace, engine.name] = problem
+        return found
+
+    def _quarantined(self, declared: Declared, refused: dict[tuple[str, str], str]) -> dict[str, str]:
+        """What is left out, by name: what a checker refuses, what does not fit, receivers without their Secret."""
+        engines = alerting(declared.engines)
+        too_many = {(each.namespace, each.name) for each in rule_files(engines, self._settings).left_out}
+        found = {}
+        for engine in engines:
+            name = engine.namespace, engine.name
+            words = [refused.get(name, ""), TOO_MANY if name in too_many else ""]
+            words += receivers.missing_secrets(engine, declared.secrets)
+            if any(words):
+                found["TradingEngine {}/{}".format(*name)] = "; ".join(filter(None, words))
+        return found
 
     async def _remove(self, ref: Ref) -> float | None:
         """Nothing is shared any more: take it away, and let Prometheus go back to its own configuration."""
@@ -112,56 +189,73 @@ class StackReconciler:
         return not self._observed(ref).objects or await self._cluster.nothing_declared()
 
     async def _forgotten(self) -> float | None:
-        state = await self._loaded(StackState(), "")
+        state = await self._loaded(StackState(), ())
         again = self._tell(state)
-        if state.loaded or self._wrong_for() > FORGETTING:
-            self._cluster.stack_state, self._wrong_since = None, None
+        if (state.loaded and state.tells) or self._loading.seconds() + self._telling.seconds() > FORGETTING:
+            self._cluster.stack_state, self._loading, self._telling = None, Patience(), Patience()
             return None
         return again
 
-    async def _checked(self, planned: Plan, desired: tuple[Object, ...]) -> StackState:
-        """Whether what is about to be written is sound."""
-        if not any(each["metadata"]["name"] in CHECKED for each in planned.apply):
-            return StackState()
+    async def _checked(self, state: StackState, desired: tuple[Object, ...]) -> StackState:
+        """Whether what is about to be written is sound as a whole."""
         try:
-            return StackState(invalid=await self._promtool.problem_of_configuration(configuration_of(desired)))
+            prometheus = await self._programs.promtool.problem_of_configuration(configuration_of(desired))
+            alertmanager = alertmanager_configuration_of(desired)
+            return dataclasses.replace(
+                state, invalid=prometheus or await self._programs.amtool.problem_of_configuration(alertmanager)
+            )
         except PromtoolMissing as error:
-            return StackState(unchecked=str(error))
+            return dataclasses.replace(state, unchecked=str(error))
 
-    async def _loaded(self, state: StackState, revision: str) -> StackState:
-        """Ask Prometheus what it has loaded; where that is another revision, make it look and ask once more."""
+    async def _loaded(self, state: StackState, desired: tuple[Object, ...]) -> StackState:
+        """Ask both what they have loaded, and make them load what is wanted."""
+        programs, revision = self._programs, scrape.revision_of(configuration_of(desired))
         try:
-            if revision_of(await self._prometheus.status_config()) != revision:
-                await self._cluster.annotate_pods(
-                    self._settings.monitoring_namespace, PROMETHEUS_PODS, (TOUCHED, revision)
-                )
-                await self._prometheus.reload()
-                loaded = revision_of(await self._prometheus.status_config())
-                return dataclasses.replace(state, loaded=loaded == revision)
+            loaded = await self._made_to_load("prometheus", programs.prometheus, scrape.revision_of, revision)
+            state = dataclasses.replace(state, loaded=loaded)
         except PrometheusUnavailable as error:
-            return dataclasses.replace(state, unreachable=str(error))
+            state = dataclasses.replace(state, unreachable=str(error))
         except PrometheusRefused as error:
-            return dataclasses.replace(state, invalid=str(error))
-        return dataclasses.replace(state, loaded=True)
+            state = dataclasses.replace(state, invalid=str(error))
+        revision = receivers.revision_of(alertmanager_configuration_of(desired))
+        try:
+            tells = await self._made_to_load("alertmanager", programs.alertmanager, receivers.revision_of, revision)
+            return dataclasses.replace(state, tells=tells)
+        except (PrometheusUnavailable, PrometheusRefused) as error:
+            return dataclasses.replace(state, untold=str(error))
+
+    async def _made_to_load(
+        self, name: str, program: Prometheus, revision_of: Callable[[str], str], wanted: str
+    ) -> bool:
+        """Whether it says that it has loaded a revision; where not, make it look and ask once more."""
+        if revision_of(await program.status_config()) == wanted:
+            return True
+        pods = f"app.kubernetes.io/name={name}"
+        await self._cluster.annotate_pods(self._settings.monitoring_namespace, pods, (TOUCHED, wanted))
+        await program.reload()
+        return revision_of(await program.status_config()) == wanted
 
     def _tell(self, state: StackState) -> float:
         """Let engines and targets know, where it is news; the seconds after which to look again."""
-        if state.loaded:
-            self._wrong_since = None
-        elif self._wrong_since is None:
-            self._wrong_since = time.monotonic()
+        before = self._cluster.stack_state
+        self._loading.note(well=state.loaded)
+        self._telling.note(well=state.tells)
         # A reload takes its seconds: said only where it takes longer.
-        waits = state == StackState(quarantined=state.quarantined) and self._wrong_for() < PATIENCE
-        if not waits and state != self._cluster.stack_state:
+        if before and not (state.tells or state.untold) and self._telling.seconds() < PATIENCE:
+            state = dataclasses.replace(state, tells=before.tells, untold=before.untold)
+        said = state.unchecked or state.invalid or state.refused or state.unreachable
+        waits = not (state.loaded or said) and self._loading.seconds() < PATIENCE
+        if not waits and state != before:
             self._cluster.stack_state = state
             self._on_change()
-        return AT_REST if state.loaded else max(SOONEST, min(LATEST, self._wrong_for() / 4))
-
-    def _wrong_for(self) -> float:
-        return 0.0 if self._wrong_since is None else time.monotonic() - self._wrong_since
+        return min(self._loading.again(), self._telling.again())
 
     def _observed(self, ref: Ref) -> Observed:
         return Observed(objects=tuple(each for each in self._cluster.owned(("", ref.name)) if is_ours(each)))
+
+
+def _is_checked(planned: Plan) -> bool:
+    return any(each["metadata"]["name"] in CHECKED for each in planned.apply)
 
 
 def _without_checked(planned: Plan) -> Plan:

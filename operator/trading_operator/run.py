@@ -34,11 +34,11 @@ from trading_operator.leader import Leader, Timings
 from trading_operator.lease import ClusterLease
 from trading_operator.metrics import OperatorMetrics
 from trading_operator.ownership import owner_of
-from trading_operator.prometheus import Prometheus
-from trading_operator.promtool import Promtool
+from trading_operator.prometheus import Alertmanager, Prometheus
+from trading_operator.promtool import Amtool, Promtool
 from trading_operator.queue import Backoff, WorkQueue, work
 from trading_operator.reconcile import Reconciler
-from trading_operator.reconcile_stack import StackReconciler
+from trading_operator.reconcile_stack import Programs, StackReconciler
 from trading_operator.reconcile_target import TargetReconciler
 from trading_operator.relist import Relist
 from trading_operator.resource_metrics import ResourceMetrics
@@ -127,8 +127,9 @@ def _assemble(
     cluster, executor = Cluster(connection, cache, settings.collectors_namespace), ExecutorClient(http)
     executor.guard = leader.require
     reconciler = Reconciler(cluster, settings, executor, events, _now)
-    prometheus, promtool = Prometheus(http, settings.prometheus), Promtool(settings.promtool)
-    stack = StackReconciler(cluster, settings, prometheus, promtool, handlers.wake_resources)
+    prometheus, alertmanager = Prometheus(http, settings.prometheus), Alertmanager(http, settings.alertmanager)
+    programs = Programs(prometheus, alertmanager, Promtool(settings.promtool), Amtool(settings.amtool))
+    stack = StackReconciler(cluster, settings, programs, handlers.wake_resources)
     evidence = EvidenceRounds(prometheus, queue.add, _now, metrics.asked)
     targets = TargetReconciler(cluster, settings, (evidence, index), events, _now)
     metrics.registry.register(ResourceMetrics(lambda: _resources(cache) if leader.leads() else ()))

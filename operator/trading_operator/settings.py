@@ -31,6 +31,10 @@ class Settings(BaseSettings):
     """Where Prometheus runs: the only namespace that may read the workers' metrics."""
     prometheus_url: str = ""
     """Base URL of the Prometheus that scrapes; empty: the Service `prometheus` of the monitoring namespace."""
+    alertmanager_url: str = ""
+    """Base URL of the Alertmanager that tells; empty: the Service `alertmanager` of the monitoring namespace."""
+    amtool: str = "amtool"
+    """The program that checks a configuration of Alertmanager before it is written."""
     promtool: str = "promtool"
     """The program that checks a configuration of Prometheus before it is written."""
     scrape_namespaces: str = Field(default="crypto-collectors,crypto-monitoring,crypto-trading", pattern=_NAMESPACES)
@@ -64,3 +68,8 @@ class Settings(BaseSettings):
     def prometheus(self) -> str:
         """Base URL of the Prometheus that scrapes."""
         return self.prometheus_url or f"http://prometheus.{self.monitoring_namespace}.svc:9090"
+
+    @property
+    def alertmanager(self) -> str:
+        """Base URL of the Alertmanager that tells."""
+        return self.alertmanager_url or f"http://alertmanager.{self.monitoring_namespace}.svc:9093"

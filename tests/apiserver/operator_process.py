@@ -36,9 +36,14 @@ class OperatorProcess:
             "POD_NAMESPACE": NAMESPACE,
             "POD_NAME": name,
             "HTTP_PORT": str(self.port),
-            "PROMTOOL": str(image_programs.paths(default_cache(), ["promtool"])["promtool"]),
+            **{
+                name.upper(): str(path)
+                for name, path in image_programs.paths(default_cache(), ["promtool", "amtool"]).items()
+            },
             # Nobody listens there.
             "PROMETHEUS_URL": "http://127.0.0.1:9",
+            "ALERTMANAGER_URL": "http://127.0.0.1:9",
+            "EVIDENCE_SECONDS": "1",
         } | environment
         self._process: subprocess.Popen[bytes] | None = None
 

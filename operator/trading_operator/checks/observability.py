@@ -21,7 +21,7 @@ def observed_condition(engine: TradingEngine, observed: Observed) -> Draft:
     if engine.spec.observability.scrape is Scrape.DISABLED:
         return Draft(TYPE, ConditionStatus.FALSE, Reason.SCRAPE_DISABLED, "")
     if observed.stack is None:
-        return _as_before(engine)
+        return as_before(engine, TYPE)
     status, reason, message = _finding(observed.stack)
     if observed.unscraped and status is ConditionStatus.TRUE:
         return Draft(TYPE, ConditionStatus.FALSE, Reason.SERVICE_NOT_SCRAPED, "; ".join(observed.unscraped))
@@ -42,10 +42,10 @@ def _finding(state: StackState) -> tuple[ConditionStatus, Reason, str]:
     return ConditionStatus.TRUE, Reason.OBSERVED, "Prometheus has loaded the configuration"
 
 
-def _as_before(engine: TradingEngine) -> Draft:
-    """An operator that has just started knows nothing yet, and writes nothing for it."""
+def as_before(engine: TradingEngine, type_: str) -> Draft:
+    """The condition as it was: an operator that has just started knows nothing yet, and writes nothing for it."""
     known = {reason.value: reason for reason in Reason}
     for each in engine.status.conditions:
-        if each.type == TYPE and each.reason in known:
-            return Draft(TYPE, each.status, known[each.reason], each.message)
-    return Draft(TYPE, ConditionStatus.UNKNOWN, Reason.NOT_LOOKED_AT, "")
+        if each.type == type_ and each.reason in known:
+            return Draft(type_, each.status, known[each.reason], each.message)
+    return Draft(type_, ConditionStatus.UNKNOWN, Reason.NOT_LOOKED_AT, "")

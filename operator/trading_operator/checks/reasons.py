@@ -55,7 +55,10 @@ class Reason(StrEnum):
         "NoEndpoints",
         "A selected Service has no ready endpoint at a port of the target; the message says why.",
     )
-    QUARANTINED = "Quarantined", "What the target adds to Prometheus's configuration is refused; the others go on."
+    QUARANTINED = (
+        "Quarantined",
+        "What it adds to the shared configuration is refused or lacks a Secret and is left out; the others go on.",
+    )
     NOT_DISCOVERED = (
         "NotDiscovered",
         "Prometheus does not list an endpoint among its targets: it may not read that namespace, it cannot reach the"
@@ -102,11 +105,20 @@ class Reason(StrEnum):
     NOT_LOOKED_AT = "NotLookedAt", "The shared configuration of Prometheus was not looked at yet."
     PROMTOOL_MISSING = (
         "PromtoolMissing",
-        "The program that checks Prometheus's configuration cannot be run; nothing unchecked is written.",
+        "A program that checks configurations (promtool, amtool) cannot be run; nothing unchecked is written.",
     )
     CONFIGURATION_INVALID = (
         "ConfigurationInvalid",
-        "promtool, or Prometheus itself, refuses the configuration; the last good one stays.",
+        "promtool, amtool or Prometheus itself refuses the configuration; the last good one stays.",
+    )
+    ALERTING = "Alerting", "Alertmanager says that it has loaded whom to tell of the engine's alerts."
+    ALERTMANAGER_UNREACHABLE = (
+        "AlertmanagerUnreachable",
+        "Alertmanager does not answer or refuses: nobody may be told of an alert.",
+    )
+    LOG_AGENT_END_OF_LIFE = (
+        "LogAgentEndOfLife",
+        "Promtail has had no support since 2026-03-02: choose OpenTelemetryCollector in observability.logs.agent.",
     )
     SHARED_OBJECT_REFUSED = "SharedObjectRefused", "The API server refused an object that the engines share."
     RELOAD_PENDING = (

@@ -15,6 +15,7 @@ from trading_operator.api.v1alpha1 import (
     WorkerStatus,
 )
 from trading_operator.api.v1alpha1.trading_engine_status import AcknowledgedState
+from trading_operator.checks.alerting import alerting_condition, log_agent_conditions
 from trading_operator.checks.conditions import Draft, dated
 from trading_operator.checks.findings import Finding, worst
 from trading_operator.checks.model import model_ready
@@ -47,6 +48,8 @@ def engine_status(engine: TradingEngine, observed: Observed, now: datetime) -> T
         _suspended(engine),
         model_ready(engine, observed),
         observed_condition(engine, observed),
+        alerting_condition(engine, observed),
+        *log_agent_conditions(engine),
     )
     report = observed.trading
     return TradingEngineStatus(

@@ -22,9 +22,9 @@ from trading_operator.api.v1alpha1.observability import AlertSpec, LogAgent, Scr
 from trading_operator.desired import names
 from trading_operator.desired.labels import Object, secret
 from trading_operator.desired.receivers import Secrets, alertmanager_files
+from trading_operator.desired.scrape import RULES_CONFIG_MAP
 from trading_operator.settings import Settings
 
-RULES_CONFIG_MAP: Final = "trading-prometheus-rules"
 ALERTMANAGER_SECRET: Final = "trading-alertmanager"  # noqa: S105  a name, not a value
 
 #: The API server refuses an object of more than 1 MiB; names, labels and the managed fields need some of it.
@@ -44,7 +44,7 @@ def alert_objects(engines: Iterable[TradingEngine], settings: Settings, secrets:
 
     `secrets` has the plain values of the Secrets that `receivers.receiver_secrets` asks for.
     """
-    observed = [each for each in engines if each.spec.observability.scrape is not Scrape.DISABLED]
+    observed = alerting(engines)
     namespace = settings.monitoring_namespace
     rules = {
         "apiVersion": "v1",
@@ -55,18 +55,23 @@ def alert_objects(engines: Iterable[TradingEngine], settings: Settings, secrets:
     return [rules, secret(ALERTMANAGER_SECRET, namespace, alertmanager_files(observed, secrets))]
 
 
+def alerting(engines: Iterable[TradingEngine]) -> list[TradingEngine]:
+    """Engines that have alerts: of one that is not scraped nothing is known."""
+    return [each for each in engines if each.spec.observability.scrape is not Scrape.DISABLED]
+
+
 def rule_files(engines: Iterable[TradingEngine], settings: Settings) -> RuleFiles:
     """A file for each engine, as long as they fit; those that came first alphabetically stay."""
+    ordered = sorted(engines, key=lambda each: (each.namespace, each.name))
     files: dict[str, str] = {}
-    left_out, size = [], 0
-    for engine in sorted(engines, key=lambda each: (each.namespace, each.name)):
+    size = 0
+    for number, engine in enumerate(ordered):
         text = rules_text(engine, settings)
-        if size + len(text) > _MOST_BYTES:
-            left_out.append(engine)
-            continue
         size += len(text)
+        if size > _MOST_BYTES:
+            return RuleFiles(files, tuple(ordered[number:]))
         files[rule_file(engine)] = text
-    return RuleFiles(files, tuple(left_out))
+    return RuleFiles(files)
 
 
 def rule_file(engine: TradingEngine) -> str:

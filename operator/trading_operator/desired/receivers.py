@@ -8,6 +8,7 @@ in the configuration. A receiver whose Secret is not there is left out, and the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from trading_dashboards.rules import ENGINE, ENGINE_NAMESPACE
 from trading_operator.api.v1alpha1 import TradingEngine
 from trading_operator.api.v1alpha1.base import SecretRef
 from trading_operator.api.v1alpha1.observability import EmailReceiver, ReceiverSpec, SlackReceiver, WebhookReceiver
+from trading_operator.desired.labels import digest_of
 
 #: (namespace, name) of a Secret -> its keys and plain values.
 Secrets = Mapping[tuple[str, str], Mapping[str, str]]
@@ -29,6 +31,7 @@ CONFIG_FILE: Final = "alertmanager.yml"
 FOLDER: Final = "/etc/alertmanager/config"
 
 _NOBODY: Final = "nobody"
+_REVISION: Final = "revision-"
 _URL, _TOKEN, _PASSWORD = "url", "token", "password"
 _TITLE: Final = (
     "[{{ .Status | toUpper }}] {{ .CommonLabels.alertname }}"
@@ -49,18 +52,39 @@ def receiver_secrets(engine: TradingEngine) -> dict[str, tuple[str, ...]]:
     return wanted
 
 
+def missing_secrets(engine: TradingEngine, secrets: Secrets) -> tuple[str, ...]:
+    """Receivers of an engine that are left out, and what their Secrets lack, in words."""
+    found = []
+    for receiver in engine.spec.observability.receivers:
+        lacking = [f"Secret {ref.name} has no key {key}" for key, ref in _lacking(engine, receiver, secrets)]
+        found += [f"receiver {receiver.name}: {', '.join(lacking)}"] if lacking else []
+    return tuple(found)
+
+
 def alertmanager_files(engines: Iterable[TradingEngine], secrets: Secrets) -> dict[str, str]:
     """File name -> content: the configuration, and every credential that it names."""
     ordered = sorted(engines, key=lambda each: (each.namespace, each.name))
-    files = {
-        CONFIG_FILE: yaml.dump(configuration(ordered, secrets), Dumper=yaml.CSafeDumper, sort_keys=False, width=1_000)
-    }
+    files = {CONFIG_FILE: configuration_text(ordered, secrets)}
     for engine in ordered:
         for receiver in _usable(engine, secrets):
             for key, reference in _references(receiver):
                 value = secrets[engine.namespace, reference.name][key]
                 files[_file(engine, receiver, key)] = value.strip()
     return files
+
+
+def configuration_text(engines: Iterable[TradingEngine], secrets: Secrets) -> str:
+    """The configuration as its file holds it, with its revision."""
+    found = configuration(engines, secrets)
+    # Alertmanager gives back what it has loaded without comments: a receiver that no route names says which it is.
+    found["receivers"].append({"name": f"{_REVISION}{digest_of(found)}"})
+    return yaml.dump(found, Dumper=yaml.CSafeDumper, sort_keys=False, width=1_000)
+
+
+def revision_of(text: str) -> str:
+    """The revision of a configuration (ours, or what Alertmanager says it has loaded); "" for another's."""
+    found = re.search(rf"^\s*- name: {_REVISION}([0-9a-f]{{16}})\s*$", text, re.MULTILINE)
+    return found.group(1) if found else ""
 
 
 def configuration(engines: Iterable[TradingEngine], secrets: Secrets) -> Config:
@@ -89,10 +113,15 @@ def receiver_name(engine: TradingEngine, receiver: ReceiverSpec) -> str:
 
 
 def _usable(engine: TradingEngine, secrets: Secrets) -> Iterator[ReceiverSpec]:
-    for receiver in engine.spec.observability.receivers:
-        values = (secrets.get((engine.namespace, ref.name), {}).get(key, "") for key, ref in _references(receiver))
-        if all(value.strip() for value in values):
-            yield receiver
+    return (each for each in engine.spec.observability.receivers if not _lacking(engine, each, secrets))
+
+
+def _lacking(engine: TradingEngine, receiver: ReceiverSpec, secrets: Secrets) -> list[tuple[str, SecretRef]]:
+    return [
+        (key, reference)
+        for key, reference in _references(receiver)
+        if not secrets.get((engine.namespace, reference.name), {}).get(key, "").strip()
+    ]
 
 
 def _references(receiver: ReceiverSpec) -> tuple[tuple[str, SecretRef], ...]:

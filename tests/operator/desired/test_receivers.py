@@ -21,7 +21,10 @@ from trading_operator.desired.receivers import (
     Secrets,
     alertmanager_files,
     configuration,
+    configuration_text,
+    missing_secrets,
     receiver_secrets,
+    revision_of,
 )
 
 PAGER = {"name": "pager", "minimumSeverity": "Critical", "webhook": {"url": "http://pager.ops.svc:8080/alerts"}}
@@ -74,7 +77,7 @@ def test_amtool_accepts_it_when_every_kind_of_receiver_is_used(tmp_path: Path) -
     done = amtool(tmp_path, alertmanager_files([ONE, OTHER], SECRETS), "check-config", "{config}")
 
     assert done.returncode == 0, done.stderr
-    assert "6 receivers" in done.stdout
+    assert "7 receivers" in done.stdout
 
 
 def test_amtool_accepts_it_when_nobody_wants_to_know(tmp_path: Path) -> None:
@@ -155,8 +158,11 @@ def test_receiver_is_left_out_when_its_secret_lacks_something(there: dict[str, s
 
     assert amtool(tmp_path, files, "check-config", "{config}").returncode == 0
     names = [each["name"] for each in yaml.safe_load(files[CONFIG_FILE])["receivers"]]
-    assert names == ["nobody", *ALL]
+    assert names[:-1] == ["nobody", *ALL]
     assert not any("switch" in name for name in files)
+    (words,) = missing_secrets(ONE, secrets)
+    assert words.startswith("receiver switch: Secret switch has no key ")
+    assert missing_secrets(ONE, SECRETS) == ()
 
 
 def test_secret_of_another_namespace_is_out_of_reach_when_it_has_the_same_name() -> None:
@@ -180,3 +186,13 @@ def test_configuration_of_an_engine_is_the_same_when_another_comes() -> None:
 
     assert alone["route"]["routes"][0] == both["route"]["routes"][0]
     assert [each for each in both["receivers"] if "/other/" not in each["name"]] == alone["receivers"]
+
+
+def test_revision_changes_with_the_configuration_and_is_read_back_when_loaded() -> None:
+    """Alertmanager gives back what it has loaded, keys in another order and comments gone."""
+    text = configuration_text([ONE], SECRETS)
+    again = yaml.safe_dump(yaml.safe_load(text))
+
+    assert revision_of(text) == revision_of(again) != ""
+    assert revision_of(configuration_text([ONE, OTHER], SECRETS)) != revision_of(text)
+    assert revision_of("receivers:\n- name: nobody\n") == ""
