@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from trading_dashboards import alert_reference
+from trading_dashboards import alert_reference, metric_reference
 from trading_dashboards.boards import BOARDS
 from trading_dashboards.classic import rendered as rendered_board
 from trading_operator.api.v1alpha1 import TradingEngine
@@ -42,6 +42,7 @@ def files() -> dict[str, str]:
     found["manifests/operator.yaml"] = _yaml("operator/trading_operator/desired/install.py", *objects)
     found["manifests/monitoring/log-agent/otelcol.yaml"] = _log_agent()
     found["docs/reference/reasons.md"] = reasons.reference()
+    found["docs/reference/metrics.md"] = metric_reference.reference()
     found["docs/reference/alerts.md"] = alert_reference.reference()
     found["dashboards/rules/paper.yaml"] = _rules(ROOT / "manifests" / "samples" / "paper.yaml")
     found |= {f"dashboards/rendered/{board.uid}.json": rendered_board(board) for board in BOARDS}

@@ -19,6 +19,8 @@ from trading_dashboards.series import SERVICES
 Json = dict[str, Any]
 Rule = Callable[[Json], Iterator[str]]
 
+#: Grafana's ids of the units that we use; of one that it does not know it shows the id.
+UNITS: Final = frozenset({"none", "short", "s", "bytes", "percentunit", "reqps", "ops", "cps", "cpm"})
 LARGEST_BYTES: Final = 1024 * 1024
 _LEGEND_LABEL: Final = re.compile(r"{{\s*(\w+)\s*}}")
 _LINK_LABEL: Final = re.compile(r"\$\{__field\.labels\.(\w+)\}")
@@ -82,8 +84,9 @@ def _panels_are_described(dashboard: Json) -> Iterator[str]:
         for field in ("title", "description", "targets"):
             if not panel.get(field):
                 yield f"{name}: has no {field}"
-        if panel["type"] != "logs" and not panel.get("fieldConfig", {}).get("defaults", {}).get("unit"):
-            yield f"{name}: has no unit"
+        unit = panel.get("fieldConfig", {}).get("defaults", {}).get("unit")
+        if panel["type"] != "logs" and unit not in UNITS:
+            yield f"{name}: has no unit ({unit}), must be one of {sorted(UNITS)}"
 
 
 def _datasources_are_variables(dashboard: Json) -> Iterator[str]:

@@ -49,6 +49,10 @@ VIOLATIONS: dict[str, tuple[Callable[[Json], object], str]] = {
     "no description": (lambda board: panel(board, 201).pop("description"), "has no description"),
     "no targets": (lambda board: panel(board, 201).update(targets=[]), "has no targets"),
     "no unit": (lambda board: panel(board, 201)["fieldConfig"]["defaults"].pop("unit"), "has no unit"),
+    "unknown unit": (
+        lambda board: panel(board, 201)["fieldConfig"]["defaults"].update(unit="seconds"),
+        "has no unit (seconds)",
+    ),
     "fixed datasource": (
         lambda board: panel(board, 201)["datasource"].update(uid="prometheus"),
         "datasource prometheus is none",
