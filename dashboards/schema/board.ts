@@ -48,7 +48,7 @@ type PanelOf<Type extends string, Options, Custom> = Omit<
   type: Type;
   datasource: Datasource;
   options: Plain<Options>;
-  fieldConfig?: { defaults: Defaults<Custom>; overrides: never[] };
+  fieldConfig?: { defaults: Defaults<Custom>; overrides: Plain<raw.FieldConfigSource>['overrides'] };
   targets: Query[];
 };
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import quote
 
+from trading_dashboards.colors import overrides
 from trading_dashboards.model import LOKI_UID, Board, Drawing, Panel, Query, Row, Source
 from trading_dashboards.variables import DATASOURCES
 
@@ -108,7 +109,7 @@ def _panel(panel: Panel) -> Json:
         "options": _OPTIONS[panel.drawing],
     }
     if panel.drawing is not Drawing.LOGS:
-        made["fieldConfig"] = {"defaults": _field(panel), "overrides": []}
+        made["fieldConfig"] = {"defaults": _field(panel), "overrides": overrides(panel)}
     if panel.rare or panel.events:
         made["interval"] = RARE_STEP if panel.rare else EVENT_STEP
     if panel.drawing is Drawing.TABLE:
@@ -129,7 +130,10 @@ def _target(panel: Panel, query: Query, ref: str) -> Json:
 def _without_time() -> Json:
     """Tables show labels and one value; when it was taken is now, and who exported it is in the panel's text."""
     hidden = dict.fromkeys(("Time", "__name__", "job", "instance"), True)
-    return {"id": "organize", "options": {"excludeByName": hidden, "indexByName": {}, "renameByName": {}}}
+    return {
+        "id": "organize",
+        "options": {"excludeByName": hidden, "indexByName": {}, "renameByName": {"Value": "how many"}},
+    }
 
 
 def _field(panel: Panel) -> Json:

@@ -10,9 +10,17 @@ import pytest
 from trading_dashboards.boards import BOARDS, BY_UID, clashes
 from trading_dashboards.check import parsed, selectors
 from trading_dashboards.classic import classic, rendered
+from trading_dashboards.colors import MEANING
 from trading_dashboards.lint import LARGEST_BYTES, complaints, panels_of
 from trading_dashboards.model import Board, Source
+from trading_dashboards.variables import LEVELS
 from trading_engine.contract.metrics import CATALOGUE
+
+#: Every word that any metric has for a label.
+ALL_WORDS = {
+    label: {word for metric in CATALOGUE for name, words in metric.labels if name == label for word in words}
+    for label in {name for metric in CATALOGUE for name in metric.label_names}
+} | {"level": set(LEVELS)}
 
 each_board = pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
 
@@ -139,3 +147,22 @@ def test_log_viewer_narrows_by_level_service_and_search(uid: str) -> None:
     for panel in panels:
         for variable in ("$namespace", "$service", "$level", "${search}"):
             assert variable in panel.queries[0].expr
+
+
+def test_words_have_the_colour_that_they_have_everywhere() -> None:
+    """Red is bad: a rejected order, an error in the log. Each word is one that the catalogue has."""
+    board = drawn(BY_UID["crypto-trading-engine"])
+    colors = {
+        panel["id"]: {
+            each["properties"][0]["value"]["fixedColor"]: re.compile(each["matcher"]["options"].strip("/"))
+            for each in panel["fieldConfig"]["overrides"]
+        }
+        for panel in panels_of(board)
+        if panel["type"] != "logs"
+    }
+    assert colors[301]["red"].search("BTC/USD rejected paper-trade-executor")
+    assert not colors[301]["red"].search("BTC/USD filled rejected-trade-executor")
+    assert colors[601]["red"].search("error paper-trade-executor")
+    assert colors[203] == {}
+    for label in MEANING.keys() & ALL_WORDS.keys():
+        assert {word for words in MEANING[label].values() for word in words} <= ALL_WORDS[label]
