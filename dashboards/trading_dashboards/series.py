@@ -131,12 +131,15 @@ PROCESS: Final = (
     Series("process_open_fds", Kind.GAUGE, PLACED, frozenset({SERVICES, OPERATOR})),
 )
 
+#: Labels of our alerts beside where they are: what they say, and whose they are.
+OF_ALERTS: Final = frozenset({"alertname", "alertstate", "severity", "engine_namespace", "engine", "symbol", "name"})
+
 #: Made by Prometheus: for each target of every job, and for each alert that is pending or fires.
 OF_PROMETHEUS: Final = (
     Series("up", Kind.GAUGE, PLACED, frozenset(JOBS)),
     Series("scrape_duration_seconds", Kind.GAUGE, PLACED, frozenset(JOBS)),
     Series("scrape_samples_scraped", Kind.GAUGE, PLACED, frozenset(JOBS)),
-    Series("ALERTS", Kind.GAUGE, PLACED | {"alertname", "alertstate", "severity"}, frozenset()),
+    Series("ALERTS", Kind.GAUGE, PLACED | OF_ALERTS, frozenset()),
 )
 
 

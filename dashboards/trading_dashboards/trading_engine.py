@@ -260,5 +260,5 @@ BOARD: Final = Board(
         variables.LEVEL,
         variables.SEARCH,
     ),
-    annotations=(variables.MARKS, variables.starts(_ENGINE), variables.halts()),
+    annotations=(variables.MARKS, variables.starts(_ENGINE), variables.halts(), variables.alerts()),
 )

@@ -204,5 +204,5 @@ BOARD: Final = Board(
         variables.ENGINES,
         variables.SYMBOLS,
     ),
-    annotations=(variables.MARKS, variables.starts("$engine-.+"), variables.halts()),
+    annotations=(variables.MARKS, variables.starts("$engine-.+"), variables.halts(), variables.alerts()),
 )

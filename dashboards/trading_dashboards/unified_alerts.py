@@ -10,6 +10,7 @@ from trading_dashboards.model import Drawing, Panel, Query, Row, Word
 from trading_dashboards.promql import WINDOW, select
 
 WELL: Final = ((0.0, "red"), (1.0, "green"))
+_FIRING: Final = select("ALERTS", alertstate="firing")
 _LOADED: Final = (Word("1", "loaded", "green"), Word("0", "REJECTED", "red"))
 
 
@@ -29,7 +30,7 @@ ALERTS: Final = Row(
             "none",
             (
                 Query(
-                    f"sum by (alertname, severity, namespace, service) ({select('ALERTS', alertstate='firing')})",
+                    f"sum by (alertname, severity, engine_namespace, engine, service, symbol) ({_FIRING})",
                     "{{alertname}}", instant=True,
                 ),
             ),
@@ -39,7 +40,7 @@ ALERTS: Final = Row(
             502, "Alerts over time",
             "How many fire, by severity.",
             "short",
-            (Query(f"count by (severity) ({select('ALERTS', alertstate='firing')})", labelled("severity")),),
+            (Query(f"count by (severity) ({_FIRING})", labelled("severity")),),
             width=12, height=8, sane=(1, 1000),
         ),
         Panel(

@@ -255,5 +255,5 @@ BOARD: Final = Board(
         variables.LEVEL,
         variables.SEARCH,
     ),
-    annotations=(variables.MARKS, variables.starts(".+"), variables.halts()),
+    annotations=(variables.MARKS, variables.starts(".+"), variables.halts(), variables.alerts()),
 )

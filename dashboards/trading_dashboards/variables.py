@@ -153,3 +153,11 @@ def halts() -> dict[str, Any]:
         "trading_state", namespace=NAMESPACE, service="=~$engine-trade-executor", state=f"!={TradingState.ACTIVE.value}"
     )
     return _annotation("Halts", "red", f"max by (namespace, service, state) ({stopped}) == 1", "{{service}}: {{state}}")
+
+
+def alerts() -> dict[str, Any]:
+    """A region while an alert of the chosen engines fires that a person has to look at."""
+    firing = select("ALERTS", alertstate="firing", severity="!=info", engine="=~$engine")
+    return _annotation(
+        "Alerts", "orange", f"max by (alertname, engine, service) ({firing})", "{{alertname}} {{service}}"
+    )

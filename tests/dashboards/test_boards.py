@@ -133,7 +133,7 @@ def test_marks_for_rollouts_and_halts_are_on_every_board() -> None:
     """A step in a curve is explained by what happened then."""
     for board in BOARDS:
         marks = {each["name"]: each for each in drawn(board)["annotations"]["list"]}
-        assert {"Starts", "Halts"} <= set(marks)
+        assert {"Starts", "Halts", "Alerts"} <= set(marks)
         assert marks["Starts"]["useValueForTime"] == "on"
         assert "process_start_time_seconds" in marks["Starts"]["target"]["expr"]
         assert 'state!="Active"' in marks["Halts"]["target"]["expr"]

@@ -8,6 +8,7 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from trading_dashboards.log_panels import STREAM_LABELS
+from trading_dashboards.rules import ENGINE, ENGINE_NAMESPACE
 from trading_dashboards.series import API_SERVER, CONTAINERS, FOREIGN, JOBS, KNOWN, OPERATOR, PROCESS, SERVICES, TARGETS
 from trading_dashboards.variables import LEVELS
 from trading_engine.contract.metrics import CATALOGUE, Kind
@@ -102,3 +103,8 @@ def test_log_streams_have_the_labels_that_the_agents_give_them() -> None:
     for level in set(LEVELS) - {logs.NO_LEVEL}:
         assert re.search(pipeline.level, f'{{"level":"{level}"}}')
     assert logs.NO_LEVEL in LEVELS
+
+
+def test_alerts_have_the_labels_that_rules_give_them() -> None:
+    """The table of firing alerts says whose each is."""
+    assert {ENGINE, ENGINE_NAMESPACE, "severity"} <= KNOWN["ALERTS"].labels
