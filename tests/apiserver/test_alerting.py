@@ -1,0 +1,162 @@
+"""Rules and receivers on their way to Prometheus and Alertmanager, against a real API server and the real checkers."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+import pytest
+import yaml
+
+from tests.apiserver.conftest import ENGINES, Operators, World
+from tests.apiserver.kube import Kube, Manifest, eventually
+from tests.apiserver.operator_process import OperatorProcess
+
+pytestmark = pytest.mark.usefixtures("clean")
+SOON = 20.0
+PAGER = {"name": "pager", "webhook": {"url": "http://pager.ops.svc:8080", "tokenSecretRef": {"name": "pager-token"}}}
+CREDENTIAL = "made-up-token"
+
+
+def files(kube: Kube) -> dict[str, str]:
+    """What Alertmanager's pod would mount."""
+    found = kube.find("Secret", "monitoring", "trading-alertmanager")
+    return {name: base64.b64decode(text).decode() for name, text in found["data"].items()} if found else {}
+
+
+def rules(world: World) -> set[str]:
+    """Names of the rule files."""
+    return set(rule_files(world))
+
+
+def rule_files(world: World) -> dict[str, str]:
+    found = world.kube.find("ConfigMap", "monitoring", "trading-prometheus-rules")
+    return found.get("data", {}) if found else {}
+
+
+def condition(world: World, name: str) -> tuple[str, str]:
+    found = world.condition(name, "Alerting")
+    return found.get("reason", ""), found.get("message", "")
+
+
+def secret(data: dict[str, str]) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "pager-token", "namespace": ENGINES},
+        "stringData": data,
+    }
+
+
+class Alertmanager(BaseHTTPRequestHandler):
+    """The two paths of Alertmanager that the operator asks; it loads what a kubelet would have mounted by then."""
+
+    kube: ClassVar[Kube]
+    loaded: ClassVar[str] = "receivers:\n- name: nobody\n"
+
+    def do_GET(self) -> None:
+        assert self.path == "/api/v2/status"
+        self._answer(json.dumps({"config": {"original": self.loaded}}).encode())
+
+    def do_POST(self) -> None:
+        assert self.path == "/-/reload"
+        text = files(self.kube).get("alertmanager.yml", "receivers:\n- name: nobody\n")
+        # As Alertmanager gives it back: another order, no comments.
+        type(self).loaded = yaml.safe_dump(yaml.safe_load(text))
+        self._answer(b"")
+
+    def _answer(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing to standard error."""
+
+
+@pytest.fixture(scope="module")
+def alertmanager(world: World) -> Iterator[str]:
+    """Base URL of an Alertmanager."""
+    Alertmanager.kube = world.kube
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Alertmanager)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def operator(start_operator: Operators, alertmanager: str, tmp_path_factory: pytest.TempPathFactory) -> OperatorProcess:
+    """One operator that leads, with a promtool that does not like engines called picky."""
+    promtool = tmp_path_factory.mktemp("picky") / "promtool"
+    promtool.write_text(
+        '#!/bin/sh\nfor file; do :; done\nif grep -q picky "$file"; then echo "not these rules"; exit 1; fi\n'
+    )
+    promtool.chmod(0o755)
+    process = start_operator("telling", ALERTMANAGER_URL=alertmanager, PROMTOOL=str(promtool))
+    eventually(process.leads, 20, what="leadership")
+    return process
+
+
+def test_credential_reaches_alertmanager_as_a_file_when_its_secret_is_there(
+    world: World, operator: OperatorProcess
+) -> None:
+    """Left out and said without its Secret; copied with it; taken away with the engine. Never in a log."""
+    name = world.engine(observability={"receivers": [PAGER]})["metadata"]["name"]
+    eventually(lambda: condition(world, name)[0] == "Quarantined", SOON)
+    assert condition(world, name)[1] == "receiver pager: Secret pager-token has no key token"
+    assert f"{ENGINES}/{name}/pager" not in files(world.kube)["alertmanager.yml"]
+
+    world.kube.apply(secret({"token": CREDENTIAL}))
+    world.kube.merge("TradingEngine", ENGINES, name, {"spec": {"orderNotional": "51"}})  # or within a minute
+    eventually(lambda: condition(world, name) == ("Alerting", "receivers: pager"), SOON)
+    assert files(world.kube)[f"{ENGINES}.{name}.pager.token"] == CREDENTIAL
+    assert CREDENTIAL not in files(world.kube)["alertmanager.yml"]
+    assert f"{ENGINES}/{name}/pager" in Alertmanager.loaded
+
+    world.kube.delete("TradingEngine", ENGINES, name)
+    eventually(lambda: files(world.kube) == {}, SOON)
+    eventually(lambda: "revision-" not in Alertmanager.loaded, SOON, what="Alertmanager's own configuration")
+    world.kube.delete("Secret", ENGINES, "pager-token")
+    assert CREDENTIAL not in operator.log.read_text()
+
+
+def test_one_engine_is_quarantined_when_a_checker_refuses_what_it_adds(world: World, operator: OperatorProcess) -> None:
+    """Its rules are left out and its status has the checker's words; the other's are there."""
+    good, bad = (world.engine(name)["metadata"]["name"] for name in ("good", "picky"))
+    eventually(lambda: condition(world, bad) == ("Quarantined", "not these rules"), SOON)
+    eventually(lambda: condition(world, good)[0] == "Alerting", SOON)
+    assert rules(world) == {f"{ENGINES}.{good}.yaml"}
+
+
+def test_two_engines_have_rules_and_one_keeps_its_own_when_the_other_goes(
+    world: World, operator: OperatorProcess
+) -> None:
+    """Byte for byte."""
+    one, two = (world.engine(name)["metadata"]["name"] for name in ("one", "two"))
+    both = {f"{ENGINES}.{name}.yaml" for name in (one, two)}
+    eventually(lambda: rules(world) == both, SOON)
+    before = rule_files(world)[f"{ENGINES}.{one}.yaml"]
+
+    world.kube.delete("TradingEngine", ENGINES, two)
+    eventually(lambda: rules(world) == {f"{ENGINES}.{one}.yaml"}, SOON)
+    assert rule_files(world) == {f"{ENGINES}.{one}.yaml": before}
+
+
+def test_end_of_life_is_said_and_pods_left_to_promtail_when_it_is_chosen(
+    world: World, operator: OperatorProcess
+) -> None:
+    """The collector leaves them out, Promtail does not."""
+    name = world.engine(observability={"logs": {"agent": "Promtail"}})["metadata"]["name"]
+    eventually(lambda: world.condition(name, "LogAgentSupported").get("reason") == "LogAgentEndOfLife", SOON)
+    eventually(lambda: world.kube.find("ConfigMap", "monitoring", "trading-log-agent"), SOON)
+    data = world.kube.get("ConfigMap", "monitoring", "trading-log-agent")["data"]
+    assert f"{ENGINES}_{name}-trade-executor-*" in data["otelcol.yaml"]
+    assert f"{ENGINES}_{name}-trade-executor-*" not in data["promtail.yaml"]
