@@ -18,6 +18,9 @@ SIDECAR_LABEL: Final = "grafana_dashboard"
 FOLDER_ANNOTATION: Final = "grafana_folder"
 FOLDER: Final = "Trading"
 
+#: Boards never change while the operator runs.
+_TEXTS: Final = {board.uid: rendered(board) for board in BOARDS}
+
 
 def dashboard_objects(settings: Settings) -> list[Object]:
     """A ConfigMap for each board, without labels of ownership."""
@@ -39,5 +42,5 @@ def _config_map(board: Board, namespace: str) -> Object:
             "labels": {SIDECAR_LABEL: "1"},
             "annotations": {FOLDER_ANNOTATION: FOLDER},
         },
-        "data": {f"{board.uid}.json": rendered(board)},
+        "data": {f"{board.uid}.json": _TEXTS[board.uid]},
     }

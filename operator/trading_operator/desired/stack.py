@@ -15,6 +15,7 @@ from trading_operator.api.v1alpha1 import MonitoringTarget, TradingEngine
 from trading_operator.api.v1alpha1.observability import LogAgent
 from trading_operator.desired import receivers, scrape
 from trading_operator.desired.alerts import ALERTMANAGER_SECRET, alert_objects, alerting
+from trading_operator.desired.dashboards import dashboard_objects
 from trading_operator.desired.inputs import plain
 from trading_operator.desired.labels import Object, digest_of, finished_stack
 from trading_operator.desired.logs import log_objects
@@ -48,6 +49,7 @@ def desired_stack(declared: Declared, world: World, settings: Settings) -> tuple
         configuration = scrape.prometheus_configuration(namespaces, settings, digest_of(rules["data"]))
         found += [("alertmanager", alertmanager), ("prometheus", rules)]
         found += [("prometheus", each) for each in scrape.scrape_objects(configuration, settings)]
+        found += [("grafana", each) for each in dashboard_objects(settings)]
     if found or any(_has_chosen(each) for each in declared.engines):
         found += [("log-agent", each) for each in log_objects(declared.engines, settings)]
     return tuple(finished_stack(component, each, settings.monitoring_namespace) for component, each in found)

@@ -8,9 +8,12 @@ from pathlib import Path
 import orjson
 import yaml
 
+from tests.operator.engines import engine
+from tests.operator.targets import a_target, a_world
 from trading_dashboards.boards import BOARDS
 from trading_operator.desired.dashboards import dashboard_objects
 from trading_operator.desired.labels import finished_stack
+from trading_operator.desired.stack import Declared, desired_stack
 from trading_operator.settings import Settings
 
 SETTINGS = Settings.model_construct()
@@ -47,3 +50,17 @@ def test_grafana_mounts_exactly_these() -> None:
     volumes = {each["name"]: each for each in grafana["spec"]["template"]["spec"]["volumes"]}
     mounted = {source["configMap"]["name"] for source in volumes["boards"]["projected"]["sources"]}
     assert mounted == {made["metadata"]["name"] for made in dashboard_objects(SETTINGS)}
+
+
+def boards_in(declared: Declared) -> set[str]:
+    """Names of the boards among the shared objects."""
+    objects = desired_stack(declared, a_world(), SETTINGS)
+    return {each["metadata"]["name"] for each in objects if each["metadata"]["name"].startswith("trading-board-")}
+
+
+def test_boards_are_there_while_anything_is_observed() -> None:
+    """An engine or a target alone suffices; the last one out takes them along."""
+    everything = {made["metadata"]["name"] for made in dashboard_objects(SETTINGS)}
+    assert boards_in(Declared(engines=[engine()])) == everything
+    assert boards_in(Declared(targets=[a_target()])) == everything
+    assert boards_in(Declared()) == set()
