@@ -13,14 +13,17 @@ from trading_operator.desired.labels import (
     OWNED_SELECTOR,
     STACK,
 )
-from trading_operator.kinds import POD, SURROUNDINGS, Kind, Owner
+from trading_operator.kinds import ENDPOINT_SLICE, POD, SURROUNDINGS, Kind, Owner
 
 
 def owner_of(manifest: Mapping[str, Any]) -> Owner | None:
     """Namespace and name of the engine whose mark an object carries, or None; a label may be empty, an engine not.
 
-    What carries the stack's mark belongs to ("", observability namespace).
+    What carries the stack's mark belongs to ("", observability namespace). The marks of an EndpointSlice are
+    copies: Kubernetes gives it the labels of its Service.
     """
+    if manifest.get("kind") == ENDPOINT_SLICE.name:
+        return None
     labels = manifest["metadata"].get("labels") or {}
     namespace, name = labels.get(ENGINE_NAMESPACE), labels.get(ENGINE_NAME)
     if namespace and name:
