@@ -13,15 +13,38 @@ from trading_operator import reconcile_stack
 from trading_operator.cache import Ref
 from trading_operator.desired.scrape import revision_of
 from trading_operator.desired.selection import World
-from trading_operator.desired.stack import configuration_of
+from trading_operator.desired.stack import alertmanager_configuration_of, configuration_of
 from trading_operator.errors import ApiRefused, PrometheusRefused, PrometheusUnavailable, PromtoolMissing
 from trading_operator.kinds import NAMESPACE, TRADING_ENGINE, Kind
 from trading_operator.observed import Observed, StackState
 from trading_operator.plan import Plan
-from trading_operator.reconcile_stack import AT_REST, LATEST, PATIENCE, SOONEST, StackReconciler
+from trading_operator.reconcile_stack import AT_REST, LATEST, PATIENCE, SOONEST, Programs, StackReconciler
 
 KEY = Ref(NAMESPACE, "", "monitoring")
 Manifest = Mapping[str, Any]
+
+
+class PassingAmtool:
+    """Finds nothing wrong."""
+
+    async def problem_of_configuration(self, _: str) -> str:
+        return ""
+
+
+class PlayedAlertmanager:
+    """Loads what is held, as soon as it is asked to."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.loaded = bench, ""
+        self.failing: Exception | None = None
+
+    async def status_config(self) -> str:
+        if self.failing:
+            raise self.failing
+        return self.loaded
+
+    async def reload(self) -> None:
+        self.loaded = alertmanager_configuration_of([dict(each) for each in self.bench.held])
 
 
 class Bench:
@@ -40,7 +63,9 @@ class Bench:
         self.now = 0.0
         self.plans: list[Plan] = []
         monkeypatch.setattr(reconcile_stack, "time", SimpleNamespace(monotonic=lambda: self.now))
-        self.stack = StackReconciler(self, SETTINGS, self, self, self._tell)  # type: ignore[arg-type]
+        self.alertmanager = PlayedAlertmanager(self)
+        programs = Programs(self, self.alertmanager, self, PassingAmtool())  # type: ignore[arg-type]
+        self.stack = StackReconciler(self, SETTINGS, programs, self._tell)  # type: ignore[arg-type]
 
     def _tell(self) -> None:
         self.told += 1
@@ -53,6 +78,9 @@ class Bench:
 
     def owned(self, _: tuple[str, str]) -> list[Manifest]:
         return self.held
+
+    async def secret_values(self, _: object) -> dict[tuple[str, str], dict[str, str]]:
+        return {}
 
     async def nothing_declared(self) -> bool:
         return self.empty
@@ -77,6 +105,9 @@ class Bench:
         if self.loads:
             self.loaded = configuration_of([dict(each) for each in self.held])
 
+    async def problem_of_rules(self, _: str) -> str:
+        return ""
+
     async def problem_of_configuration(self, _: str) -> str:
         if self.problem == "missing":
             raise PromtoolMissing("not there")
@@ -92,12 +123,12 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 
 async def test_nothing_more_is_done_when_prometheus_has_loaded_the_revision(bench: Bench) -> None:
-    """Written, touched and reloaded once; then only asked."""
+    """Written once, both programs touched and reloaded once; then only asked."""
     assert await bench.look() == AT_REST
-    assert bench.stack_state == StackState(loaded=True)
-    assert bench.touched == [revision_of(bench.loaded)]
+    assert bench.stack_state == StackState(loaded=True, tells=True)
+    assert bench.touched[0] == revision_of(bench.loaded)
     assert await bench.look() == AT_REST
-    assert (len(bench.plans), len(bench.touched), bench.told) == (1, 1, 1)
+    assert (len(bench.plans), len(bench.touched), bench.told) == (1, 2, 1)
 
 
 async def test_nothing_is_said_when_a_reload_takes_its_seconds(bench: Bench) -> None:
@@ -110,17 +141,17 @@ async def test_nothing_is_said_when_a_reload_takes_its_seconds(bench: Bench) -> 
     assert bench.told == 0
     bench.now = PATIENCE + 200
     assert await bench.look() == LATEST
-    assert (bench.stack_state, bench.told) == (StackState(), 1)
+    assert (bench.stack_state, bench.told) == (StackState(tells=True), 1)
     bench.loads = True
     assert await bench.look() == AT_REST
-    assert (bench.stack_state, bench.told) == (StackState(loaded=True), 2)
+    assert (bench.stack_state, bench.told) == (StackState(loaded=True, tells=True), 2)
 
 
 @pytest.mark.parametrize(
     ("error", "state"),
     [
-        (PrometheusUnavailable("no route"), StackState(unreachable="no route")),
-        (PrometheusRefused(500, "bad config"), StackState(invalid="bad config")),
+        (PrometheusUnavailable("no route"), StackState(unreachable="no route", tells=True)),
+        (PrometheusRefused(500, "bad config"), StackState(invalid="bad config", tells=True)),
     ],
 )
 async def test_words_are_kept_when_prometheus_fails(bench: Bench, error: Exception, state: StackState) -> None:
@@ -132,18 +163,28 @@ async def test_words_are_kept_when_prometheus_fails(bench: Bench, error: Excepti
 
 
 @pytest.mark.parametrize(
-    ("problem", "state"), [("bad", StackState(invalid="bad")), ("missing", StackState(unchecked="not there"))]
+    ("problem", "state"),
+    [("bad", StackState(invalid="bad", tells=True)), ("missing", StackState(unchecked="not there", tells=True))],
 )
 async def test_last_good_configuration_stays_when_the_next_does_not_pass(
     bench: Bench, problem: str, state: StackState
 ) -> None:
     """The rights are written, the configuration is not; nothing is asked of Prometheus about it."""
     await bench.look()
-    before = bench.held
+    before = configuration_of([dict(each) for each in bench.held])
     bench.problem = problem
     bench.declared = [engine(namespace="another").to_dict()]
     await bench.look()
-    assert (bench.held, bench.stack_state) == (before, state)
+    assert configuration_of([dict(each) for each in bench.held]) == before
+    assert bench.stack_state == state
+
+
+async def test_alertmanager_is_told_of_apart_when_it_does_not_answer(bench: Bench) -> None:
+    """Prometheus scrapes all the same."""
+    bench.alertmanager.failing = PrometheusUnavailable("no route")
+    for _ in range(3):
+        await bench.look()
+    assert (bench.stack_state, bench.told) == (StackState(loaded=True, untold="no route"), 1)
 
 
 async def test_all_is_taken_away_when_the_last_engine_goes(bench: Bench) -> None:
@@ -158,11 +199,12 @@ async def test_all_is_taken_away_when_the_last_engine_goes(bench: Bench) -> None
 async def test_nothing_is_taken_away_when_only_the_cache_says_so(bench: Bench) -> None:
     """The API server knows an engine; or there is one that cannot be read."""
     await bench.look()
+    before = bench.held
     bench.declared = []
     assert await bench.look() == AT_REST
     bench.declared, bench.empty = [{"metadata": {"name": "x", "namespace": "y"}, "spec": {"symbols": 1}}], True
     assert await bench.look() == AT_REST
-    assert len(bench.held) == 3
+    assert bench.held == before
 
 
 async def test_all_is_taken_away_when_nobody_wants_to_be_observed(bench: Bench) -> None:
