@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from trading_dashboards.execution import SCRAPE_SECONDS
 from trading_dashboards.log_panels import STREAM_LABELS
 from trading_dashboards.rules import ENGINE, ENGINE_NAMESPACE
 from trading_dashboards.series import API_SERVER, CONTAINERS, FOREIGN, JOBS, KNOWN, OPERATOR, PROCESS, SERVICES, TARGETS
@@ -32,6 +34,7 @@ def exported(text: str) -> dict[str, Kind]:
     return kinds
 
 
+ROOT = Path(__file__).resolve().parents[2]
 #: A resource as the cache has it.
 TARGET = {
     "kind": "MonitoringTarget",
@@ -108,3 +111,10 @@ def test_log_streams_have_the_labels_that_the_agents_give_them() -> None:
 def test_alerts_have_the_labels_that_rules_give_them() -> None:
     """The table of firing alerts says whose each is."""
     assert {ENGINE, ENGINE_NAMESPACE, "severity"} <= KNOWN["ALERTS"].labels
+
+
+def test_scrape_interval_is_the_same_wherever_it_is_said() -> None:
+    """Grafana makes windows of what its datasource is told; a shorter one than the truth would be empty."""
+    provisioned = (ROOT / "manifests" / "monitoring" / "grafana").rglob("*.yaml")
+    assert any(f"timeInterval: {SCRAPE_SECONDS}s" in path.read_text() for path in provisioned)
+    assert Settings.model_construct().scrape_seconds == SCRAPE_SECONDS
