@@ -39,6 +39,8 @@ class Cache:
         self._objects: dict[Ref, Manifest] = {}
         self._by_kind: defaultdict[Kind, dict[Ref, Manifest]] = defaultdict(dict)
         self._changes: defaultdict[Kind, int] = defaultdict(int)
+        self.absent: frozenset[Kind] = frozenset()
+        """Optional kinds that the cluster does not know, by the last list."""
         self._deleted: dict[Ref, int] = {}
         self._owned: defaultdict[Owner, set[Ref]] = defaultdict(set)
 

@@ -133,18 +133,22 @@ class Cluster:
             pods=tuple(each for each in found if each["kind"] == POD.name),
             strays=tuple(each for each in strays if each["kind"] != POD.name and is_ours(each)),
             stack=self.stack_state,
+            absent=frozenset(kind.name for kind in self._cache.absent),
             unscraped=unscraped(self.world(), engine.namespace),
         )
 
     async def execute(self, plan: Plan, observed: Observed) -> tuple[str, ...]:
         """Write a plan; what was refused, in words, and then nothing that comes after it is written.
 
+        What is of a kind that the cluster does not know is left out: `Observed.absent` says so.
         No workload runs beside a volume, a Secret or a NetworkPolicy that could not be made. ClusterUnavailable
         where the API server did not answer.
         """
         seen = {_ref(each) for each in observed.objects}
         waves: tuple[list[Manifest], ...] = ([], [], [])
         for each in plan.apply:
+            if kind_of(each) in self._cache.absent:
+                continue
             waves[0 if each["kind"] in FIRST else 2 if each["kind"] in WORKLOADS else 1].append(each)
         for wave in waves:
             if refused := await _all(self._put(each, unseen=_ref(each) not in seen) for each in wave):

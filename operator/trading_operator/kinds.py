@@ -52,6 +52,9 @@ CLUSTER_ROLE_BINDING: Final = Kind("rbac.authorization.k8s.io", "v1", "ClusterRo
 LEASE: Final = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 EVENT: Final = Kind("events.k8s.io", "v1", "Event", "events")
 
+SERVICE_MONITOR: Final = Kind("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors")
+PROMETHEUS_RULE: Final = Kind("monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules")
+
 CHILDREN: Final = (
     CONFIG_MAP,
     Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
@@ -69,7 +72,9 @@ PARENTS: Final = (TRADING_ENGINE, MONITORING_TARGET)
 #: Watched everywhere, whoever made them: what there is to scrape, and where it is allowed.
 SURROUNDINGS: Final = (SERVICE, ENDPOINT_SLICE, NAMESPACE)
 WATCHED: Final = (*PARENTS, *CHILDREN, *CLUSTER_SCOPED, POD, ENDPOINT_SLICE, NAMESPACE)
-BY_NAME: Final = {kind.name: kind for kind in WATCHED}
+#: prometheus-operator's, where the cluster has them. Not watched: a list every few minutes has to do.
+OPTIONAL: Final = (SERVICE_MONITOR, PROMETHEUS_RULE)
+BY_NAME: Final = {kind.name: kind for kind in (*WATCHED, *OPTIONAL)}
 
 
 def kind_of(manifest: Mapping[str, Any]) -> Kind:

@@ -43,7 +43,8 @@ class Observed:
     acknowledged, None where it could not be asked; then `trading_problem` says why. `refused` is what
     the API server refused of the plan just written, in words; `held_back` names what a suspended engine's plan
     would have touched. `stack` is None until the shared configuration was looked at; `unscraped` are the annotated
-    Services of the engine's namespace that Prometheus cannot scrape, in words.
+    Services of the engine's namespace that Prometheus cannot scrape, in words; `absent` names the optional kinds that
+    the cluster does not know.
     """
 
     objects: tuple[Manifest, ...] = ()
@@ -56,3 +57,4 @@ class Observed:
     held_back: tuple[str, ...] = ()
     stack: StackState | None = None
     unscraped: tuple[str, ...] = ()
+    absent: frozenset[str] = frozenset()

@@ -16,13 +16,14 @@ from typing import Any, Final
 from trading_operator.cache import Cache, Manifest, Ref, ref_of, version_of
 from trading_operator.connection import Connection
 from trading_operator.errors import ApiRefused, ClusterUnavailable, Deaf, NotInstalled
-from trading_operator.kinds import PARENTS, WATCHED, Kind
+from trading_operator.kinds import OPTIONAL, PARENTS, WATCHED, Kind
 from trading_operator.ownership import selector_of
 
 logger = logging.getLogger(__name__)
 
 #: Seconds between attempts until the first list is complete.
 RETRY: Final = 2.0
+NOT_FOUND: Final = 404
 
 Changed = Callable[[Kind, Manifest], None]
 
@@ -95,6 +96,7 @@ class Relist:
     async def once(self) -> None:
         """List every kind and make the cache agree."""
         versions = [await self._list(kind) for kind in WATCHED]
+        self._cache.absent = frozenset([kind for kind in OPTIONAL if not await self._is_listed(kind)])
         self._cache.forget_deletions(min(versions) - 1)
         self.complete.set()
 
@@ -114,6 +116,18 @@ class Relist:
             self.tried_at = time.monotonic()
         return True
 
+    async def _is_listed(self, kind: Kind) -> bool:
+        """List a kind that need not be there; whether it is."""
+        try:
+            await self._list(kind)
+        except ApiRefused as error:
+            if error.status != NOT_FOUND:
+                raise
+            for ref in self._cache.refs(kind):
+                self._cache.remove(ref, self._cache.version(ref))
+            return False
+        return True
+
     async def _list(self, kind: Kind) -> int:
         began, listed, version = time.monotonic(), set[Ref](), 0
         try:
@@ -122,7 +136,7 @@ class Relist:
                 for item in items:
                     listed.add(self._compare(kind, item, began))
         except ApiRefused as error:
-            if error.status == 404 and kind in PARENTS:
+            if error.status == NOT_FOUND and kind in PARENTS:
                 raise NotInstalled(f"the cluster does not know {kind.plural}.{kind.group}; install the CRDs") from error
             raise
         for ref in self._cache.refs(kind):
@@ -133,7 +147,8 @@ class Relist:
 
     def _compare(self, kind: Kind, item: dict[str, Any], now: float) -> Ref:
         ref = ref_of(kind, item)
-        self.deliveries.expect(ref, version_of(item), now)
+        if kind in WATCHED:
+            self.deliveries.expect(ref, version_of(item), now)
         if self._cache.put(kind, item):
             if self.complete.is_set():
                 self._on_correction(kind.name)

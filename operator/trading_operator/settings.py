@@ -13,6 +13,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 #: Names of namespaces, separated by commas; none is allowed.
 _NAMESPACES: Final = r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(,[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*)?$"
 
+#: Labels as `key=value`, separated by commas; none is allowed.
+_LABELS: Final = r"^([-._/A-Za-z0-9]{1,253}=[-._A-Za-z0-9]{0,63}(,[-._/A-Za-z0-9]{1,253}=[-._A-Za-z0-9]{0,63})*)?$"
+
 
 class Settings(BaseSettings):
     """Names are upper case in the environment: ENGINE_IMAGE, POSTGRES_IMAGE, POD_NAME ..."""
@@ -39,6 +42,8 @@ class Settings(BaseSettings):
     """The program that checks a configuration of Prometheus before it is written."""
     scrape_namespaces: str = Field(default="crypto-collectors,crypto-monitoring,crypto-trading", pattern=_NAMESPACES)
     """Namespaces, separated by commas, whose annotated Services are scraped; a namespace's label adds others."""
+    monitor_labels: str = Field(default="", pattern=_LABELS)
+    """Labels of ServiceMonitors and PrometheusRules, as `key=value,...`: those that a Prometheus selects by."""
     scrape_seconds: int = Field(default=15, ge=1, le=120)
     """Seconds between two scrapes of an endpoint."""
     evidence_seconds: float = Field(default=10, ge=1)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from tests.cluster.apiserver import ApiServer
-from trading_operator.kinds import BY_NAME, EVENT, LEASE, Kind
+from trading_operator.kinds import BY_NAME, EVENT, LEASE, WATCHED, Kind
 
 Manifest = dict[str, Any]
 T = TypeVar("T")
@@ -95,12 +95,12 @@ class Kube:
     def owned(self, namespace: str, name: str) -> dict[tuple[str, str, str], Manifest]:
         """All objects with the mark of an engine, by kind, namespace and name."""
         selector = f"tradingengine.io/engine={name},tradingengine.io/engine-namespace={namespace}"
-        found = [item for kind in BY_NAME for item in self.list(kind, None, selector)]
+        found = [item for kind in WATCHED for item in self.list(kind.name, None, selector)]
         return {(item["kind"], item["metadata"]["namespace"], item["metadata"]["name"]): item for item in found}
 
     def shared(self) -> dict[tuple[str, str], Manifest]:
         """All objects with the mark of what engines share, by kind and name."""
-        found = [item for kind in BY_NAME for item in self.list(kind, None, "tradingengine.io/stack")]
+        found = [item for kind in WATCHED for item in self.list(kind.name, None, "tradingengine.io/stack")]
         return {(item["kind"], item["metadata"]["name"]): item for item in found}
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from trading_operator.api.v1alpha1 import ConditionStatus, TradingEngine
 from trading_operator.api.v1alpha1.observability import LogAgent, Scrape
 from trading_operator.checks.conditions import Draft
-from trading_operator.checks.observability import as_before
+from trading_operator.checks.observability import as_before, left_to_prometheus_operator
 from trading_operator.checks.reasons import Reason
 from trading_operator.observed import Observed, StackState
 
@@ -22,6 +22,8 @@ def alerting_condition(engine: TradingEngine, observed: Observed) -> Draft:
     """Whether the engine's rules and receivers are in force, and the first thing that keeps them from being so."""
     if engine.spec.observability.scrape is Scrape.DISABLED:
         return Draft(TYPE, ConditionStatus.FALSE, Reason.SCRAPE_DISABLED, "")
+    if engine.spec.observability.scrape is Scrape.SERVICE_MONITOR:
+        return left_to_prometheus_operator(TYPE, observed)
     if observed.stack is None:
         return as_before(engine, TYPE)
     words = observed.stack.quarantined.get(f"TradingEngine {engine.namespace}/{engine.name}")

@@ -20,12 +20,22 @@ def observed_condition(engine: TradingEngine, observed: Observed) -> Draft:
     """Whether the engine is observed, and the first thing that keeps it from being so."""
     if engine.spec.observability.scrape is Scrape.DISABLED:
         return Draft(TYPE, ConditionStatus.FALSE, Reason.SCRAPE_DISABLED, "")
+    if engine.spec.observability.scrape is Scrape.SERVICE_MONITOR:
+        return left_to_prometheus_operator(TYPE, observed)
     if observed.stack is None:
         return as_before(engine, TYPE)
     status, reason, message = _finding(observed.stack)
     if observed.unscraped and status is ConditionStatus.TRUE:
         return Draft(TYPE, ConditionStatus.FALSE, Reason.SERVICE_NOT_SCRAPED, "; ".join(observed.unscraped))
     return Draft(TYPE, status, reason, message)
+
+
+def left_to_prometheus_operator(type_: str, observed: Observed) -> Draft:
+    """Written for another operator, or not even that; more is not known here."""
+    if observed.absent:
+        message = f"the cluster does not know {', '.join(sorted(observed.absent))}"
+        return Draft(type_, ConditionStatus.FALSE, Reason.PROMETHEUS_OPERATOR_MISSING, message)
+    return Draft(type_, ConditionStatus.UNKNOWN, Reason.LEFT_TO_PROMETHEUS_OPERATOR, "")
 
 
 def _finding(state: StackState) -> tuple[ConditionStatus, Reason, str]:

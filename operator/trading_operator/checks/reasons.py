@@ -121,6 +121,14 @@ class Reason(StrEnum):
         "Promtail has had no support since 2026-03-02: choose OpenTelemetryCollector in observability.logs.agent.",
     )
     SHARED_OBJECT_REFUSED = "SharedObjectRefused", "The API server refused an object that the engines share."
+    PROMETHEUS_OPERATOR_MISSING = (
+        "PrometheusOperatorMissing",
+        "spec.observability.scrape is ServiceMonitor, and the cluster does not know the kinds of prometheus-operator.",
+    )
+    LEFT_TO_PROMETHEUS_OPERATOR = (
+        "LeftToPrometheusOperator",
+        "ServiceMonitor and PrometheusRule are written; whether a Prometheus selects them is not for us to see.",
+    )
     RELOAD_PENDING = (
         "ReloadPending",
         "The configuration is written, but Prometheus has not said within 15 s that it has loaded it.",

@@ -14,6 +14,7 @@ from trading_operator.desired.labels import OWNED_SELECTOR, Object, is_owned_by
 from trading_operator.desired.names import referenced_secrets
 from trading_operator.desired.network import network_objects
 from trading_operator.desired.rbac import account_objects
+from trading_operator.desired.service_monitor import monitor_objects
 from trading_operator.desired.trading_state import Declaration, trading_state_object
 from trading_operator.desired.training import training_objects
 from trading_operator.desired.workers import worker_objects
@@ -43,4 +44,5 @@ def desired_objects(engine: TradingEngine, settings: Settings, inputs: Inputs) -
         *worker_objects(engine, settings, inputs),
         *collector_objects(engine, settings, inputs),
         *training_objects(engine, settings),
+        *monitor_objects(engine, settings),
     )

@@ -56,8 +56,8 @@ def alert_objects(engines: Iterable[TradingEngine], settings: Settings, secrets:
 
 
 def alerting(engines: Iterable[TradingEngine]) -> list[TradingEngine]:
-    """Engines that have alerts: of one that is not scraped nothing is known."""
-    return [each for each in engines if each.spec.observability.scrape is not Scrape.DISABLED]
+    """Engines that have alerts here: of one that is not scraped nothing is known, others have a PrometheusRule."""
+    return [each for each in engines if each.spec.observability.scrape is Scrape.ANNOTATIONS]
 
 
 def rule_files(engines: Iterable[TradingEngine], settings: Settings) -> RuleFiles:

@@ -19,6 +19,7 @@ from trading_operator.kinds import (
     LEASE,
     MONITORING_TARGET,
     NAMESPACE,
+    OPTIONAL,
     PARENTS,
     POD,
     TRADING_ENGINE,
@@ -57,8 +58,18 @@ def cluster_rules() -> list[Object]:
     statuses = [_rule(kind, "patch", suffix="/status") for kind in PARENTS]
     children = [_rule(kind, *_child_verbs(kind)) for kind in CHILDREN]
     watched = [_rule(kind, "list", "watch") for kind in (POD, NAMESPACE, *CLUSTER_SCOPED)]
+    optional = [_rule(kind, "get", "list", "create", "patch", "delete") for kind in OPTIONAL]
     # Nobody may grant what he does not hold: the last are Prometheus's rights.
-    return [*parents, *statuses, *children, *watched, *_shared_rules(), _rule(EVENT, "create"), *prometheus_rules()]
+    return [
+        *parents,
+        *statuses,
+        *children,
+        *optional,
+        *watched,
+        *_shared_rules(),
+        _rule(EVENT, "create"),
+        *prometheus_rules(),
+    ]
 
 
 def _shared_rules() -> list[Object]:

@@ -100,7 +100,7 @@ def is_owned_by(engine: TradingEngine, manifest: Mapping[str, Any]) -> bool:
 def finished(engine: Owning, component: str, manifest: Object) -> Object:
     """The object with its labels, its owner and the hash of all of it."""
     metadata = manifest["metadata"]
-    labels = {
+    labels = metadata.get("labels", {}) | {
         "app.kubernetes.io/name": "trading-engine",
         "app.kubernetes.io/instance": engine.name,
         COMPONENT: component,

@@ -94,7 +94,7 @@ def _database_policy(engine: TradingEngine, settings: Settings) -> Object:
 
 def _listening(engine: TradingEngine, worker: Worker, settings: Settings, callers: list[Object]) -> list[Object]:
     """Who may reach a worker's port: its callers, and Prometheus unless scraping is disabled."""
-    observed = engine.spec.observability.scrape is Scrape.ANNOTATIONS
+    observed = engine.spec.observability.scrape is not Scrape.DISABLED
     peers = [*callers, *([_namespaced(settings.monitoring_namespace)] if observed else [])]
     return [_rule("from", peers, worker.port)] if peers else []
 

@@ -20,8 +20,9 @@ _STACK_PORTS: Final = {"prometheus": 9090, "alertmanager": 9093, "loki": 3100, "
 #: Its port differs with the agent: the container names it `metrics`.
 _LOG_AGENT: Final = "log-agent"
 #: No endpoint may cost more than this, whoever runs it.
+SAMPLE_LIMIT: Final = 20_000
 _GUARDS: Final = {
-    "sample_limit": 20_000,
+    "sample_limit": SAMPLE_LIMIT,
     "label_limit": 64,
     "label_name_length_limit": 256,
     "label_value_length_limit": 2048,

@@ -39,6 +39,7 @@ class Scrape(StrEnum):
     """How Prometheus finds the workers."""
 
     ANNOTATIONS = "Annotations"
+    SERVICE_MONITOR = "ServiceMonitor"
     DISABLED = "Disabled"
 
 
@@ -167,7 +168,8 @@ class ObservabilitySpec(ApiModel):
     """How the engine is observed."""
 
     scrape: Scrape = Scrape.ANNOTATIONS
-    """Annotations: the Services carry prometheus.io/scrape, port and path. Disabled: they do not, no
+    """Annotations: the Services carry prometheus.io/scrape, port and path. ServiceMonitor: a ServiceMonitor and a
+    PrometheusRule for prometheus-operator instead, whose kinds the cluster must have. Disabled: neither, no
     NetworkPolicy lets Prometheus in, and there are no alerts."""
     alerts: Annotated[
         tuple[AlertSpec, ...],
