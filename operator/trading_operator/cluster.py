@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -105,6 +105,15 @@ class Cluster:
         for name in stale:
             await self._connection.request("PATCH", POD.path(namespace, name), body, MERGE_PATCH, MANAGED)
         return len(stale)
+
+    async def annotate_template(self, ref: Ref, key: str, wanted: Callable[[Manifest], str]) -> bool:
+        """Set an annotation of a DaemonSet's pods, which makes them anew; whether that was needed and it is there."""
+        found = await self._read(ref)
+        if found is None or not (value := wanted(found)):
+            return False
+        body = orjson.dumps({"spec": {"template": {"metadata": {"annotations": {key: value}}}}})
+        await self._connection.request("PATCH", ref.kind.path(ref.namespace, ref.name), body, MERGE_PATCH, MANAGED)
+        return True
 
     async def secret_values(self, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], dict[str, str]]:
         """Plain values of Secrets, by namespace and name; those that do not exist are left out."""

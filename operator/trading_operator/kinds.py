@@ -49,6 +49,8 @@ ENDPOINT_SLICE: Final = Kind("discovery.k8s.io", "v1", "EndpointSlice", "endpoin
 CONFIG_MAP: Final = Kind("", "v1", "ConfigMap", "configmaps")
 CLUSTER_ROLE: Final = Kind("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles")
 CLUSTER_ROLE_BINDING: Final = Kind("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings")
+#: The log agent, which the manifests make: only its pods' annotation is changed.
+DAEMON_SET: Final = Kind("apps", "v1", "DaemonSet", "daemonsets")
 LEASE: Final = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 EVENT: Final = Kind("events.k8s.io", "v1", "Event", "events")
 

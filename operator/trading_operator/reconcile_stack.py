@@ -19,14 +19,15 @@ from trading_operator.api.v1alpha1 import MonitoringTarget, TradingEngine
 from trading_operator.api.v1alpha1.base import living
 from trading_operator.cache import Ref
 from trading_operator.cluster import Cluster
-from trading_operator.desired import receivers, scrape
+from trading_operator.desired import logs, receivers, scrape
 from trading_operator.desired.alerts import alerting, rule_files, rules_text
-from trading_operator.desired.labels import Object
+from trading_operator.desired.labels import CONFIG_HASH, Object
 from trading_operator.desired.stack import (
     CHECKED,
     Declared,
     alertmanager_configuration_of,
     configuration_of,
+    data_of,
     desired_stack,
 )
 from trading_operator.errors import (
@@ -35,7 +36,7 @@ from trading_operator.errors import (
     PrometheusUnavailable,
     PromtoolMissing,
 )
-from trading_operator.kinds import GROUP, MONITORING_TARGET, TRADING_ENGINE
+from trading_operator.kinds import DAEMON_SET, GROUP, MONITORING_TARGET, TRADING_ENGINE
 from trading_operator.observed import Observed, StackState
 from trading_operator.ownership import is_ours
 from trading_operator.plan import Plan, plan
@@ -133,6 +134,7 @@ class StackReconciler:
             planned = plan(desired, observed.objects)
         state = StackState(unchecked=unchecked, quarantined=self._quarantined(declared, refused))
         state = await self._written(planned, desired, observed, state)
+        await self._roll_log_agent(desired)
         again = self._tell(state)
         if state.refused:
             raise ApiRefused(0, "ApplyRefused", "; ".join(state.refused))
@@ -181,6 +183,7 @@ class StackReconciler:
         if planned:
             logger.info("%s: nothing is observed any more: deleting %d shared objects", ref.name, len(planned.delete))
             await self._cluster.execute(planned, observed)
+            await self._roll_log_agent(())
         if self._cluster.stack_state is None and not planned:
             return None
         return await self._forgotten()
@@ -234,6 +237,18 @@ class StackReconciler:
         await self._cluster.annotate_pods(self._settings.monitoring_namespace, pods, (TOUCHED, wanted))
         await program.reload()
         return revision_of(await program.status_config()) == wanted
+
+    async def _roll_log_agent(self, desired: tuple[Object, ...]) -> None:
+        """Start the agents anew where the file that they read has changed; who has others has no such DaemonSet."""
+        shared = data_of(desired, logs.CONFIG_MAP)
+        ref = Ref(DAEMON_SET, self._settings.monitoring_namespace, logs.DAEMON_SET)
+        try:
+            if await self._cluster.annotate_template(
+                ref, CONFIG_HASH, lambda found: logs.agent_revision(found, shared, self._settings)
+            ):
+                logger.info("%s: its configuration has changed: its pods are started anew", ref)
+        except ApiRefused as error:
+            logger.warning("%s cannot be started anew: %s", ref, error)
 
     def _tell(self, state: StackState) -> float:
         """Let engines and targets know, where it is news; the seconds after which to look again."""

@@ -150,13 +150,44 @@ def test_two_engines_have_rules_and_one_keeps_its_own_when_the_other_goes(
     assert rule_files(world) == {f"{ENGINES}.{one}.yaml": before}
 
 
-def test_end_of_life_is_said_and_pods_left_to_promtail_when_it_is_chosen(
+def log_agent() -> Manifest:
+    """The DaemonSet of the manifests, as far as the operator reads it."""
+    labels = {"app.kubernetes.io/name": "log-agent"}
+    container = {"name": "log-agent", "image": "otelcol", "args": ["--config=/etc/log-agent/otelcol.yaml"]}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "log-agent", "namespace": "monitoring"},
+        "spec": {"selector": {"matchLabels": labels}, "template": template},
+    }
+
+
+def started_with(world: World) -> str:
+    path = "/apis/apps/v1/namespaces/monitoring/daemonsets/log-agent"
+    template = world.kube.request("GET", path)["spec"]["template"]
+    return (template["metadata"].get("annotations") or {}).get("tradingengine.io/config-hash", "")
+
+
+def test_agents_start_anew_and_end_of_life_is_said_when_promtail_is_chosen(
     world: World, operator: OperatorProcess
 ) -> None:
-    """The collector leaves them out, Promtail does not."""
+    """The collector leaves the engine's pods out, Promtail does not; without engines agents have their own."""
+    path = "/apis/apps/v1/namespaces/monitoring/daemonsets"
+    world.kube.request("POST", path, log_agent())
+    plain = world.engine()["metadata"]["name"]
+    eventually(lambda: condition(world, plain)[0] == "Alerting", SOON)
+    assert started_with(world) == ""
+
     name = world.engine(observability={"logs": {"agent": "Promtail"}})["metadata"]["name"]
     eventually(lambda: world.condition(name, "LogAgentSupported").get("reason") == "LogAgentEndOfLife", SOON)
-    eventually(lambda: world.kube.find("ConfigMap", "monitoring", "trading-log-agent"), SOON)
+    eventually(lambda: started_with(world) != "", SOON)
+    first = started_with(world)
     data = world.kube.get("ConfigMap", "monitoring", "trading-log-agent")["data"]
     assert f"{ENGINES}_{name}-trade-executor-*" in data["otelcol.yaml"]
     assert f"{ENGINES}_{name}-trade-executor-*" not in data["promtail.yaml"]
+
+    for each in (plain, name):
+        world.kube.delete("TradingEngine", ENGINES, each)
+    eventually(lambda: started_with(world) != first, SOON)
+    world.kube.request("DELETE", f"{path}/log-agent")

@@ -92,6 +92,9 @@ class Bench:
         self.held = [each for each in self.held if each["metadata"]["name"] not in gone] + echoed(plan.apply)
         return self.refused
 
+    async def annotate_template(self, *_: object) -> bool:
+        return False
+
     async def annotate_pods(self, _: str, __: str, annotation: tuple[str, str]) -> int:
         self.touched.append(annotation[1])
         return 1

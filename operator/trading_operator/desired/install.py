@@ -11,10 +11,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from trading_operator.desired.labels import OPERATOR, Object
+from trading_operator.desired.logs import DAEMON_SET as LOG_AGENT
 from trading_operator.desired.scrape import ROLE, prometheus_rules
 from trading_operator.kinds import (
     CHILDREN,
     CLUSTER_SCOPED,
+    DAEMON_SET,
     EVENT,
     LEASE,
     MONITORING_TARGET,
@@ -43,7 +45,9 @@ def installation(settings: Settings) -> tuple[Object, ...]:
         _object(f"{_RBAC}/v1", "ClusterRoleBinding", **_binding("ClusterRole", namespace)),
         _object(f"{_RBAC}/v1", "Role", namespace=namespace, rules=[_rule(LEASE, "create"), _own_lease(settings)]),
         _object(f"{_RBAC}/v1", "RoleBinding", namespace=namespace, **_binding("Role", namespace)),
-        _object(f"{_RBAC}/v1", "Role", namespace=settings.monitoring_namespace, rules=[_rule(POD, "patch")]),
+        _object(
+            f"{_RBAC}/v1", "Role", namespace=settings.monitoring_namespace, rules=[_rule(POD, "patch"), _log_agent()]
+        ),
         _object(f"{_RBAC}/v1", "RoleBinding", namespace=settings.monitoring_namespace, **_binding("Role", namespace)),
         _settings(settings),
         _service(settings),
@@ -81,6 +85,10 @@ def _shared_rules() -> list[Object]:
 def _child_verbs(kind: Kind) -> tuple[str, ...]:
     delete = () if kind.plural in _NEVER_DELETED else ("delete",)
     return ("get", "list", "watch", "create", "patch", *delete)
+
+
+def _log_agent() -> Object:
+    return _rule(DAEMON_SET, "get", "patch") | {"resourceNames": [LOG_AGENT]}
 
 
 def _own_lease(settings: Settings) -> Object:

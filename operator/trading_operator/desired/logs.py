@@ -8,7 +8,7 @@ engine that has chosen the other one, or none; so both may run at once and no en
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,12 +18,13 @@ from trading_engine.contract.workers import COLLECTORS, WORKERS
 from trading_operator.api.v1alpha1 import TradingEngine
 from trading_operator.api.v1alpha1.observability import LogAgent
 from trading_operator.desired import names
-from trading_operator.desired.labels import Object, home_name
+from trading_operator.desired.labels import CONFIG_HASH, Object, digest_of, home_name
 from trading_operator.settings import Settings
 
 Config = dict[str, Any]
 
 CONFIG_MAP: Final = "trading-log-agent"
+DAEMON_SET: Final = "log-agent"
 OTELCOL_FILE: Final = "otelcol.yaml"
 PROMTAIL_FILE: Final = "promtail.yaml"
 #: Where an agent's pod keeps how far it has read.
@@ -44,7 +45,7 @@ _LOKI: Final = "http://loki:3100"
 #: Kubernetes makes the random end of a pod's name of these.
 _RANDOM: Final = "[bcdfghjklmnpqrstvwxz2456789]"
 #: What follows the name of a Deployment (hash and end; run together where that would be too long), of a DaemonSet or
-#: Job (end), of a StatefulSet (ordinal).
+#: Job (end), of a StatefulSet (ordinal). A name of 58 characters or more is cut: then the pod is its service.
 _SUFFIX: Final = f"-{_RANDOM}{{6,10}}-{_RANDOM}{{5}}|-{_RANDOM}{{5,15}}|-[0-9]{{1,4}}"
 _PATH: Final = (
     rf"^{_ROOT}/(?P<namespace>[^_/]+)_(?P<pod>(?P<service>[^_/]+?)(?:{_SUFFIX})?)_[^_/]+/(?P<container>[^/]+)/"
@@ -80,11 +81,26 @@ def log_objects(engines: Iterable[TradingEngine], settings: Settings) -> list[Ob
     return [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}]
 
 
+def agent_revision(daemon_set: Mapping[str, Any], shared: Mapping[str, str], settings: Settings) -> str:
+    """What the annotation of the agent's pods shall change to; "" where the file that they read is the same.
+
+    An agent reads its configuration only when it starts. `shared` is the data of the ConfigMap, empty without one;
+    pods without the annotation were started with the manifests' own file, which is ours without any engine.
+    """
+    template = daemon_set["spec"]["template"]
+    arguments = " ".join(arg for each in template["spec"]["containers"] for arg in each.get("args", ()))
+    base = log_objects((), settings)[0]["data"]
+    file = next((each for each in base if arguments.endswith(each)), OTELCOL_FILE)
+    started = (template.get("metadata", {}).get("annotations") or {}).get(CONFIG_HASH) or digest_of(base[file])
+    wanted = digest_of(shared.get(file, base[file]))
+    return "" if started == wanted else wanted
+
+
 def pipeline(agent: LogAgent, engines: Iterable[TradingEngine], settings: Settings) -> Pipeline:
     """What one agent does: everything on its node, but not what engines have chosen otherwise for."""
     others = (each for each in engines if each.spec.observability.logs.agent is not agent)
     # Its own lines would feed on themselves while Loki is away.
-    own = _files(settings.monitoring_namespace, "log-agent")
+    own = _files(settings.monitoring_namespace, DAEMON_SET)
     return Pipeline(
         files=(f"{_ROOT}/*/*/*.log",), left_out=(own, *(glob for each in others for glob in _pods(each, settings)))
     )

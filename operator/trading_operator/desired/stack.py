@@ -67,7 +67,7 @@ def allowed(engines: Sequence[TradingEngine], world: World, settings: Settings) 
 
 def configuration_of(objects: Sequence[Object]) -> str:
     """The configuration of Prometheus among shared objects; "" without any."""
-    return str(_data(objects, scrape.CONFIG_MAP).get(scrape.CONFIG_KEY, ""))
+    return str(data_of(objects, scrape.CONFIG_MAP).get(scrape.CONFIG_KEY, ""))
 
 
 def alertmanager_configuration_of(objects: Sequence[Object]) -> str:
@@ -76,6 +76,7 @@ def alertmanager_configuration_of(objects: Sequence[Object]) -> str:
     return plain(found).get(receivers.CONFIG_FILE, "")
 
 
-def _data(objects: Sequence[Object], name: str) -> Object:
+def data_of(objects: Sequence[Object], name: str) -> Object:
+    """Data of a ConfigMap among shared objects; empty without it."""
     found = (each for each in objects if each["kind"] == "ConfigMap" and each["metadata"]["name"] == name)
     return next((each["data"] for each in found), {})

@@ -44,10 +44,11 @@ def test_only_one_cluster_role_is_written_when_generated() -> None:
 
 
 def test_pods_are_touched_only_where_prometheus_runs_when_generated() -> None:
-    """No right to change a pod of an engine."""
-    (rule,) = one("Role", SETTINGS.monitoring_namespace)["rules"]
+    """No right to change a pod of an engine, nor any DaemonSet but the log agent's."""
+    pods, agent = one("Role", SETTINGS.monitoring_namespace)["rules"]
 
-    assert (rule["resources"], rule["verbs"]) == (["pods"], ["patch"])
+    assert (pods["resources"], pods["verbs"]) == (["pods"], ["patch"])
+    assert (agent["resources"], agent["resourceNames"]) == (["daemonsets"], ["log-agent"])
 
 
 def test_rights_are_those_used_when_generated() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 import yaml
@@ -16,6 +17,7 @@ from trading_engine.contract.workers import COLLECTORS, WORKERS
 from trading_operator.api.v1alpha1 import TradingEngine
 from trading_operator.api.v1alpha1.observability import LogAgent
 from trading_operator.desired import names
+from trading_operator.desired.labels import CONFIG_HASH
 from trading_operator.desired.logs import (
     ALIASES,
     CONFIG_MAP,
@@ -23,6 +25,7 @@ from trading_operator.desired.logs import (
     METADATA,
     OTELCOL_FILE,
     PROMTAIL_FILE,
+    agent_revision,
     log_objects,
     otelcol,
     pipeline,
@@ -195,3 +198,40 @@ def test_loki_makes_labels_of_what_the_collector_says_when_configured() -> None:
     assert attributes["ignore_defaults"] is True
     assert attributes["attributes_config"] == [{"action": "index_label", "attributes": list(LABELS)}]
     assert (limits["discover_service_name"], limits["discover_log_levels"]) == ([], False)
+
+
+def daemon_set(file: str, revision: str = "") -> dict[str, Any]:
+    """The agent's DaemonSet, whose pods read a file."""
+    annotations = {"annotations": {CONFIG_HASH: revision}} if revision else {}
+    container = {"name": "log-agent", "args": [f"--config=/etc/log-agent/{file}"]}
+    return {"spec": {"template": {"metadata": annotations, "spec": {"containers": [container]}}}}
+
+
+@pytest.mark.parametrize("file", [OTELCOL_FILE, PROMTAIL_FILE])
+def test_agents_start_anew_when_the_file_they_read_has_changed(file: str) -> None:
+    """Once; and not for the other agent's file, nor for engines that change nothing for this one."""
+    by_promtail = engine("promtailed", observability={"logs": {"agent": "Promtail"}})
+    by_nobody = engine("unheard", observability={"logs": {"agent": "Disabled"}})
+    (before,), (after,) = log_objects([by_promtail], SETTINGS), log_objects([by_promtail, by_nobody], SETTINGS)
+    first = agent_revision(daemon_set(file), before["data"], SETTINGS)
+    second = agent_revision(daemon_set(file, first), after["data"], SETTINGS)
+
+    assert bool(first) is (file == OTELCOL_FILE)
+    assert second not in ("", first)
+    assert agent_revision(daemon_set(file, second), after["data"], SETTINGS) == ""
+    assert agent_revision(daemon_set(file, second), {}, SETTINGS) not in ("", second)
+
+
+def test_agents_go_on_when_the_first_engine_keeps_the_default() -> None:
+    """They were started with the manifests' file, which says the same."""
+    (found,) = log_objects([engine()], SETTINGS)
+
+    assert agent_revision(daemon_set(OTELCOL_FILE), found["data"], SETTINGS) == ""
+    assert agent_revision(daemon_set(OTELCOL_FILE), {}, SETTINGS) == ""
+
+
+def test_manifests_have_our_file_when_there_is_no_engine() -> None:
+    """What the agents read before the first engine and after the last one."""
+    found = yaml.safe_load((ROOT / "manifests/monitoring/log-agent/otelcol.yaml").read_text())
+
+    assert found == otelcol(pipeline(LogAgent.OPEN_TELEMETRY_COLLECTOR, (), SETTINGS))
