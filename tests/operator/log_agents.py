@@ -43,8 +43,8 @@ class _Entry:
 
 
 def otelcol(config: Config, path: str, line: str) -> Sent | None:
-    """The filelog receiver's operators; Loki makes labels of a resource's attributes."""
-    source = config["receivers"]["filelog"]
+    """The file_log receiver's operators; Loki makes labels of a resource's attributes."""
+    source = config["receivers"]["file_log"]
     if not _read(path, source["include"], source["exclude"]):
         return None
     entry = _Entry(line, attributes={"log.file.path": path})

@@ -127,12 +127,12 @@ def text_of(config: Config) -> str:
 
 
 def otelcol(wanted: Pipeline) -> Config:
-    """Configuration of the OpenTelemetry Collector: `filelog` to Loki's OTLP endpoint.
+    """Configuration of the OpenTelemetry Collector: `file_log` to Loki's OTLP endpoint.
 
     There is neither a queue nor a batch between file and Loki: while Loki is away nothing is read, so nothing is lost.
     Loki makes labels of the resource's attributes and structured metadata of the line's.
     """
-    filelog = {
+    source = {
         "include": list(wanted.files),
         "exclude": list(wanted.left_out),
         "start_at": "beginning",
@@ -150,12 +150,12 @@ def otelcol(wanted: Pipeline) -> Config:
     metrics = {"readers": [{"pull": {"exporter": {"prometheus": {"host": "0.0.0.0", "port": OTELCOL_PORT}}}}]}  # noqa: S104  a pod's own
     return {
         "extensions": {"file_storage": {"directory": CHECKPOINTS}},
-        "receivers": {"filelog": filelog},
-        "exporters": {"otlphttp": exporter},
+        "receivers": {"file_log": source},
+        "exporters": {"otlp_http": exporter},
         "service": {
             "extensions": ["file_storage"],
             "telemetry": {"logs": {"level": "warn"}, "metrics": metrics},
-            "pipelines": {"logs": {"receivers": ["filelog"], "exporters": ["otlphttp"]}},
+            "pipelines": {"logs": {"receivers": ["file_log"], "exporters": ["otlp_http"]}},
         },
     }
 
