@@ -30,13 +30,16 @@ class Place:
 
 @dataclass(frozen=True)
 class Scope:
-    """The engine that rules are made for. `places` has every worker and collector of it."""
+    """The engine that rules are made for. `places` has every worker and collector of it.
+
+    `lines_sent` is the counter of the agent that the engine has chosen to ship its logs; "" for none.
+    """
 
     namespace: str
     engine: str
     timeframe_seconds: int
     asks_language_model: bool
-    ships_logs: bool
+    lines_sent: str
     places: Mapping[WorkerName, Place]
 
 
@@ -199,11 +202,12 @@ def _target_not_ready(scope: Scope, _: Decimal) -> str:
     return f"min by (namespace, name) ({ready}) == 0"
 
 
-def _log_shipping_stopped(_: Scope, __: Decimal) -> str:
-    """Nothing arrives, nobody is there to receive it, or an agent of a node is down."""
+def _log_shipping_stopped(scope: Scope, _: Decimal) -> str:
+    """Nothing arrives, nobody is there to receive it, an agent of a node is down, or none of this kind runs at all."""
     lines = select("loki_distributor_lines_received_total")
     loki, agents = (select("up", job=job) for job in (LOKI, LOG_AGENT))
-    return f"{_increase(lines, '10m')} == 0 or max({loki}) == 0 or max by (instance) ({agents}) == 0"
+    down = f"max({loki}) == 0 or max by (instance) ({agents}) == 0"
+    return f"{_increase(lines, '10m')} == 0 or {down} or absent({select(scope.lines_sent)})"
 
 
 ALERTS: Final[tuple[Alert, ...]] = (
@@ -338,8 +342,8 @@ ALERTS: Final[tuple[Alert, ...]] = (
     Alert(
         Name.LOG_SHIPPING_STOPPED, Severity.WARNING, 300,
         "Log lines do not arrive",
-        "Loki received no line for 10 minutes, is down itself, or the agent of a node is.",
-        _log_shipping_stopped, applies=lambda scope: scope.ships_logs,
+        "Loki received no line for 10 minutes, it is down, an agent of a node is, or no agent of the chosen kind runs.",
+        _log_shipping_stopped, applies=lambda scope: bool(scope.lines_sent),
     ),
     Alert(
         Name.WATCHDOG, Severity.INFO, 0,

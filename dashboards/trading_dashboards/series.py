@@ -119,6 +119,9 @@ FOREIGN: Final = (
         LOKI, Kind.COUNTER, "loki_distributor_bytes_received_total loki_distributor_lines_received_total", "tenant"
     ),
     Foreign(LOKI, Kind.COUNTER, "loki_discarded_samples_total", "tenant reason"),
+    # the log agents: the OpenTelemetry Collector, or Promtail in its place
+    Foreign(LOG_AGENT, Kind.COUNTER, "otelcol_exporter_sent_log_records_total", "exporter"),
+    Foreign(LOG_AGENT, Kind.COUNTER, "promtail_sent_entries_total", "host"),
     # the API server
     Foreign(API_SERVER, Kind.COUNTER, "apiserver_request_total", "verb code resource"),
 )

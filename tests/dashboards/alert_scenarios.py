@@ -21,7 +21,8 @@ COLLECTOR = "crypto-trading-paper-exchange-data-0a1b2c3d"
 PLACES = {worker.name: Place("crypto-trading", f"paper-{worker.service}") for worker in WORKERS} | {
     worker.name: Place("crypto-collectors", COLLECTOR) for worker in COLLECTORS
 }
-SCOPE = Scope("crypto-trading", "paper", 60, asks_language_model=True, ships_logs=True, places=PLACES)
+SENT = "otelcol_exporter_sent_log_records_total"
+SCOPE = Scope("crypto-trading", "paper", 60, asks_language_model=True, lines_sent=SENT, places=PLACES)
 
 #: What the rules under test are set to: NoTrades is off by default, and its window a day.
 TUNED = {Name.NO_TRADES: Tuning(enabled=True, threshold=Decimal(3600))}
@@ -308,7 +309,11 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         Name.LOG_SHIPPING_STOPPED,
-        (Line(series("loki_distributor_lines_received_total", job="loki", pod="l"), 10, 0, Kind.GROWTH),),
+        (
+            Line(series("loki_distributor_lines_received_total", job="loki", pod="l"), 10, 0, Kind.GROWTH),
+            Line(series(SENT, job="log-agent", instance="10.0.0.9:8888"), 10, 0, Kind.GROWTH),
+        ),
+        missing=({"job": "log-agent"},),
     ),
     Scenario(Name.WATCHDOG, (), healthy=({},), missing=({},)),
 )

@@ -15,6 +15,7 @@ from tests.dashboards.alert_scenarios import (
     PLACES,
     SCENARIOS,
     SCOPE,
+    SENT,
     TUNED,
     Kind,
     Line,
@@ -22,6 +23,7 @@ from tests.dashboards.alert_scenarios import (
     at,
     group_tests,
     of_worker,
+    series,
 )
 from tests.dashboards.promtool import said_of_rules, said_of_tests
 from trading_dashboards.alert_names import AlertName, Severity
@@ -76,6 +78,20 @@ def test_market_data_is_stale_when_no_candle_was_ever_stored(tmp_path: Path) -> 
     )
 
     assert said_of_tests(tmp_path, [RULES[scenario.alert]], [group_tests(scenario)]) == ""
+
+
+def test_log_shipping_has_stopped_when_another_agent_runs_than_was_chosen(tmp_path: Path) -> None:
+    """Lines of others arrive; this engine's are left to an agent that is not there."""
+    scope = dataclasses.replace(SCOPE, lines_sent="promtail_sent_entries_total")
+    rules = {rule["alert"]: rule for rule in rule_group(scope, TUNED, RUNBOOKS)["rules"]}
+    arrive, sent = (
+        Line(series(name, job=job), 10, 10, Kind.GROWTH)
+        for name, job in (("loki_distributor_lines_received_total", "loki"), (SENT, "log-agent"))
+    )
+    told = ({"job": "log-agent"},)
+    scenario = Scenario(AlertName.LOG_SHIPPING_STOPPED, (arrive, sent), fires=told, healthy=told, missing=told)
+
+    assert said_of_tests(tmp_path, [rules[scenario.alert]], [group_tests(scenario)]) == ""
 
 
 def test_worker_is_down_when_it_starts_and_falls_again_and_again(tmp_path: Path) -> None:
@@ -142,7 +158,7 @@ def test_owner_decides_when_an_alert_is_tuned() -> None:
 
 def test_rule_is_left_out_when_the_engine_lacks_what_it_is_about() -> None:
     """No language model, no alert about it; no logs, none about their shipping."""
-    scope = dataclasses.replace(SCOPE, asks_language_model=False, ships_logs=False)
+    scope = dataclasses.replace(SCOPE, asks_language_model=False, lines_sent="")
     left = {rule["alert"] for rule in rule_group(scope, TUNED, RUNBOOKS)["rules"]}
 
     assert set(AlertName) - left == {AlertName.LLM_FAILING, AlertName.LLM_SLOW, AlertName.LOG_SHIPPING_STOPPED}

@@ -18,9 +18,10 @@ from trading_dashboards.rules import Tuning, rule_group
 from trading_engine.contract.config import LlmProvider
 from trading_engine.contract.workers import COLLECTORS, WORKERS
 from trading_operator.api.v1alpha1 import TradingEngine
-from trading_operator.api.v1alpha1.observability import AlertSpec, LogAgent, Scrape
+from trading_operator.api.v1alpha1.observability import AlertSpec, Scrape
 from trading_operator.desired import names
 from trading_operator.desired.labels import Object, secret
+from trading_operator.desired.logs import LINES_SENT
 from trading_operator.desired.receivers import Secrets, alertmanager_files
 from trading_operator.desired.scrape import RULES_CONFIG_MAP
 from trading_operator.settings import Settings
@@ -102,7 +103,7 @@ def scope_of(engine: TradingEngine, settings: Settings) -> Scope:
         engine=engine.name,
         timeframe_seconds=spec.timeframe.seconds,
         asks_language_model=spec.llm.provider is not LlmProvider.DISABLED,
-        ships_logs=spec.observability.logs.agent is not LogAgent.DISABLED,
+        lines_sent=LINES_SENT.get(spec.observability.logs.agent, ""),
         places=homes | away,
     )
 

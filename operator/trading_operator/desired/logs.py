@@ -32,6 +32,11 @@ CHECKPOINTS: Final = "/var/lib/log-agent"
 OTELCOL_PORT: Final = 8888
 PROMTAIL_PORT: Final = 9080
 
+#: What each agent exports of the lines that it has sent.
+LINES_SENT: Final = {
+    LogAgent.OPEN_TELEMETRY_COLLECTOR: "otelcol_exporter_sent_log_records_total",
+    LogAgent.PROMTAIL: "promtail_sent_entries_total",
+}
 #: What Loki indexes, and what it keeps beside a line: values without bound must never be labels.
 LABELS: Final = ("namespace", "service", "container", "level")
 METADATA: Final = ("pod", "recommendation_id", "client_order_id")
