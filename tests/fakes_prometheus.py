@@ -19,8 +19,8 @@ def url(number: int) -> str:
     return f"http://10.0.0.{number}:8080/metrics"
 
 
-def scraped(number: int, health: str = "up", error: str = "", job: str = JOB) -> ScrapedTarget:
-    return ScrapedTarget(url(number), {"job": job, "instance": f"10.0.0.{number}:8080"}, health, error, NOW)
+def scraped(number: int, health: str = "up", error: str = "", job: str = JOB, at: datetime = NOW) -> ScrapedTarget:
+    return ScrapedTarget(url(number), {"job": job, "instance": f"10.0.0.{number}:8080"}, health, error, at)
 
 
 @dataclass

@@ -47,6 +47,8 @@ NOT_FOUND, CONFLICT = 404, 409
 WORKLOADS: Final = frozenset({"Deployment", "StatefulSet", "Job"})
 #: Written before what names them.
 FIRST: Final = frozenset({"ClusterRole"})
+#: Written when everything else is there.
+LAST: Final = frozenset({"MonitoringTarget"})
 
 
 class Cluster:
@@ -150,16 +152,11 @@ class Cluster:
         """Write a plan; what was refused, in words, and then nothing that comes after it is written.
 
         What is of a kind that the cluster does not know is left out: `Observed.absent` says so.
-        No workload runs beside a volume, a Secret or a NetworkPolicy that could not be made. ClusterUnavailable
-        where the API server did not answer.
+        No workload runs beside a volume, a Secret or a NetworkPolicy that could not be made, and none waits for what
+        only looks at it. ClusterUnavailable where the API server did not answer.
         """
         seen = {_ref(each) for each in observed.objects}
-        waves: tuple[list[Manifest], ...] = ([], [], [])
-        for each in plan.apply:
-            if kind_of(each) in self._cache.absent:
-                continue
-            waves[0 if each["kind"] in FIRST else 2 if each["kind"] in WORKLOADS else 1].append(each)
-        for wave in waves:
+        for wave in _waves(each for each in plan.apply if kind_of(each) not in self._cache.absent):
             if refused := await _all(self._put(each, unseen=_ref(each) not in seen) for each in wave):
                 return refused
         return await _all(self.delete(each) for each in plan.delete)
@@ -254,6 +251,14 @@ class Cluster:
         refs = [Ref(SECRET, namespace, name) for name in wanted]
         found = await asyncio.gather(*(self._read(ref) for ref in refs))
         return {ref.name: secret for ref, secret in zip(refs, found, strict=True) if secret is not None}
+
+
+def _waves(objects: Iterable[Manifest]) -> tuple[list[Manifest], ...]:
+    waves: tuple[list[Manifest], ...] = ([], [], [], [])
+    for each in objects:
+        kind = each["kind"]
+        waves[0 if kind in FIRST else 2 if kind in WORKLOADS else 3 if kind in LAST else 1].append(each)
+    return waves
 
 
 def _check_adoptable(ref: Ref, found: Manifest) -> None:

@@ -53,7 +53,7 @@ class EventRecorder:
         """Events for each condition whose status or reason changed; what a new object is not is no change."""
         known = {each["type"]: each for each in before.get("conditions", ())}
         now = after.get("conditions", ())
-        waits = any((each["type"], each["status"]) == ("Stalled", "True") for each in now)
+        waits = _waits({each["type"]: each["status"] for each in now}, known)
         for condition in now:
             old = known.get(condition["type"], NEW.get(condition["type"], {}))
             same = all(condition.get(key) == value for key, value in old.items() if key in ("status", "reason"))
@@ -103,3 +103,10 @@ class EventRecorder:
             "reportingController": "tradingengine.io/trading-operator",
             "reportingInstance": self._identity[:128],
         }
+
+
+def _waits(now: Mapping[str, str], known: Mapping[str, Manifest]) -> bool:
+    """Whether somebody has to act: Stalled says so, and where there is no such condition, Ready that was lost."""
+    if "Stalled" in now:
+        return now["Stalled"] == "True"
+    return now.get("Ready") == "False" and known.get("Ready", {}).get("status") == "True"

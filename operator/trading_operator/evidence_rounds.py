@@ -127,7 +127,8 @@ class EvidenceRounds:
             self._failures = 0
         except (PrometheusUnavailable, PrometheusRefused) as error:
             self._failures += 1
-            logger.warning("Prometheus: %s", error)
+            if self._failures == 1:
+                logger.warning("Prometheus: %s", error)
             if self._failures < PATIENCE and self.evidence is not None:
                 return
             evidence = Evidence(self._now(), problem=str(error))

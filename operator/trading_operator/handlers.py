@@ -42,7 +42,10 @@ class Handlers:
         self._generations: dict[Ref, tuple[int, bool]] = {}
 
     def on_event(self, kind: Kind, event: str | None, found: dict[str, Any]) -> None:
-        """One event; `event` is None for what a watch lists when it starts. A repeated one wakes nobody."""
+        """One event; `event` is None for what a watch lists when it starts. A repeated one wakes nobody.
+
+        What the operator itself made is in the cache before its event comes; a target made so is news all the same.
+        """
         found |= {"apiVersion": kind.api_version, "kind": kind.name}
         self._watched(kind.name)
         ref, version = ref_of(kind, found), version_of(found)
@@ -51,7 +54,7 @@ class Handlers:
             news = self._cache.remove(ref, version)
         else:
             self.deliveries.delivered(ref, version)
-            news = self._cache.put(kind, found)
+            news = self._cache.put(kind, found) or (kind.ours and self._generations.get(ref) != _generation(found))
         if news:
             self.changed(kind, found)
 
@@ -66,7 +69,12 @@ class Handlers:
             self._add(ref)
             if self._is_another(ref, found):
                 self._add(self._stack)
-        elif (owner := owner_of(found)) is not None:
+                self._wake_owner(found)
+        else:
+            self._wake_owner(found)
+
+    def _wake_owner(self, found: Manifest) -> None:
+        if (owner := owner_of(found)) is not None:
             self._add(key_of(owner))
 
     def wake_all(self) -> None:
@@ -92,11 +100,15 @@ class Handlers:
         if self._cache.get(ref) is None:
             self._generations.pop(ref, None)
             return True
-        metadata = found["metadata"]
-        now = metadata.get("generation", 0), "deletionTimestamp" in metadata
+        now = _generation(found)
         before = self._generations.get(ref)
         self._generations[ref] = now
         return now != before
+
+
+def _generation(found: Manifest) -> tuple[int, bool]:
+    metadata = found["metadata"]
+    return metadata.get("generation", 0), "deletionTimestamp" in metadata
 
 
 def key_of(owner: Owner) -> Ref:

@@ -94,7 +94,10 @@ def _holds_map(desired: Manifest, observed: Manifest, field: str) -> bool:
         return all(key in observed and _holds_quantity(key, value, observed[key]) for key, value in desired.items())
     if field in _ATOMIC_MAPS:
         return dict(desired) == dict(observed)
-    return all(key in observed and holds(value, observed[key], key) for key, value in desired.items())
+    # The API server drops an empty map or list: absent is what we asked for.
+    return all(
+        holds(value, observed[key], key) if key in observed else value in ({}, []) for key, value in desired.items()
+    )
 
 
 def _holds_quantity(key: str, desired: object, observed: object) -> bool:

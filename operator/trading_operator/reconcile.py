@@ -18,7 +18,8 @@ from typing import Any, Final
 from trading_engine.contract.config import TradingState
 from trading_engine.contract.messages import TradingStateReport
 from trading_engine.contract.workers import TRADE_EXECUTOR
-from trading_operator.api.v1alpha1 import TradingEngine
+from trading_operator.api.v1alpha1 import MonitoringTarget, TradingEngine
+from trading_operator.api.v1alpha1.base import living
 from trading_operator.cache import Manifest, Ref
 from trading_operator.checks import engine_status, invalid_status
 from trading_operator.cluster import Cluster
@@ -28,7 +29,7 @@ from trading_operator.desired.labels import COMPONENT
 from trading_operator.errors import ApiRefused, InvalidResource
 from trading_operator.events import EventRecorder
 from trading_operator.executor_client import ExecutorAddress, ExecutorClient, ExecutorUnreachable
-from trading_operator.kinds import POD, SECRET
+from trading_operator.kinds import MONITORING_TARGET, POD, SECRET
 from trading_operator.observed import Observed
 from trading_operator.ownership import is_ours
 from trading_operator.plan import Plan, identity, plan
@@ -105,9 +106,15 @@ class Reconciler:
 
     def _plan(self, engine: TradingEngine, observed: Observed) -> Plan:
         inputs = inputs_from(engine, observed.objects, observed.user_secrets, secrets.token_urlsafe)
+        inputs = dataclasses.replace(inputs, targets=self._people_s_targets(engine))
         desired = desired_objects(engine, self._settings, inputs)
         found = observed.objects if engine.spec.suspend else (*observed.objects, *observed.strays)
         return plan(desired, found)
+
+    def _people_s_targets(self, engine: TradingEngine) -> tuple[MonitoringTarget, ...]:
+        declared = (each for each in self._cluster.all(MONITORING_TARGET) if not is_ours(each))
+        beside = (each for each in declared if each["metadata"]["namespace"] == engine.namespace)
+        return tuple(living(beside, MonitoringTarget)[0])
 
     async def _press_red_button(self, ref: Ref, manifest: Manifest) -> Trading:
         """Tell the executor its state from what is at hand: neither the API server nor a valid spec is needed."""

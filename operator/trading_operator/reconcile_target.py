@@ -41,7 +41,8 @@ class TargetReconciler:
         self._cluster = cluster
         self._settings = settings
         self._rounds, self._index = evidence
-        self._reporter = Reporter(cluster, events)
+        # The links say no more than Ready does, and six times.
+        self._reporter = Reporter(cluster, events, frozenset({"Ready"}))
         self._now = now
 
     async def reconcile(self, ref: Ref) -> float | None:

@@ -20,9 +20,11 @@ logger = logging.getLogger(__name__)
 class Reporter:
     """Writes statuses and tells of transitions."""
 
-    def __init__(self, cluster: Cluster, events: EventRecorder) -> None:
+    def __init__(self, cluster: Cluster, events: EventRecorder, told: frozenset[str] = frozenset()) -> None:
+        """`told` are the conditions of which Events tell; all of them where it is empty."""
         self._cluster = cluster
         self._events = events
+        self._told = told
 
     async def report(self, ref: Ref, manifest: Manifest, status: dict[str, Any]) -> bool:
         """Write a status where it differs from the known one; whether Ready is True in it."""
@@ -32,11 +34,15 @@ class Reporter:
         return is_true(status, "Ready")
 
     async def _tell(self, manifest: Manifest, before: Manifest, after: Manifest) -> None:
-        for event in self._events.transitions(manifest, before, after):
+        for event in self._events.transitions(manifest, self._part(before), self._part(after)):
             try:
                 await self._cluster.post_event(event)
             except ApiRefused as error:
                 logger.warning("an Event was refused: %s", error)
+
+    def _part(self, status: Manifest) -> Manifest:
+        conditions = status.get("conditions", ())
+        return {"conditions": [each for each in conditions if not self._told or each["type"] in self._told]}
 
 
 def is_true(status: Mapping[str, Any], condition: str) -> bool:

@@ -80,6 +80,7 @@ def _engine(name: str) -> dict[str, Any]:
             "collectors": {collector.field: _collector() for collector in COLLECTORS},
             "observability": {
                 "scrape": "Annotations",
+                "targets": "Enabled",
                 "alerts": [
                     {
                         "name": "QueueGrowing",

@@ -31,7 +31,7 @@ def told(recorder: EventRecorder, before: dict[str, Any], after: dict[str, Any])
 def test_one_event_is_told_when_a_condition_changes() -> None:
     """It names the object and says why."""
     (event,) = told(EventRecorder("me", clock=Clock()), ready("True"), ready("False", "Broken", "image x"))
-    assert (event["type"], event["reason"], event["action"]) == ("Normal", "Broken", "ReadyFalse")
+    assert (event["type"], event["reason"], event["action"]) == ("Warning", "Broken", "ReadyFalse")
     assert event["regarding"]["uid"] == "u"
     assert "image x" in event["note"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.operator.engines import SAMPLES, by_name, echoed, engine, objects, sample
-from trading_operator.plan import Plan, plan
+from trading_operator.plan import Plan, holds, plan
 
 Edit = Callable[[dict[str, Any]], object]
 
@@ -133,3 +133,11 @@ def container(deployment: dict[str, Any]) -> dict[str, Any]:
     """Its one container."""
     found: dict[str, Any] = deployment["spec"]["template"]["spec"]["containers"][0]
     return found
+
+
+@pytest.mark.parametrize("empty", [{}, []])
+def test_nothing_is_applied_when_the_api_server_dropped_what_is_empty(empty: object) -> None:
+    """A ConfigMap without any key comes back without `data`: that is no edit of somebody, time and again."""
+    assert holds({"data": empty}, {})
+    assert not holds({"data": empty}, {"data": None})
+    assert not holds({"data": {"key": ""}}, {})

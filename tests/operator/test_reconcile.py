@@ -70,6 +70,7 @@ class MemoryCluster:
         self.declared: list[str] = []
         self.there = False
         self.observed: Observed | None = None
+        self.targets: list[Mapping[str, Any]] = []
 
     def get(self, ref: Ref) -> Mapping[str, Any] | None:
         if ref.kind == TRADING_ENGINE:
@@ -78,6 +79,9 @@ class MemoryCluster:
 
     def owned(self, _: tuple[str, str]) -> list[Mapping[str, Any]]:
         return self.objects
+
+    def all(self, _: Kind) -> list[Mapping[str, Any]]:
+        return self.targets
 
     async def gather(self, _: TradingEngine) -> Observed:
         self.story.append("gather")

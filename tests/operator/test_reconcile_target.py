@@ -99,11 +99,24 @@ async def test_status_is_written_every_five_minutes_at_rest(bench: Bench) -> Non
     """So that a reader sees that somebody still looks."""
     await bench.reconciler.reconcile(REF)
     for _ in range(70):
-        bench.prometheus.listed = [scraped(1)]
+        bench.prometheus.listed = [scraped(1, at=bench.rounds.now)]
         await bench.look(10)
     assert len(bench.cluster.statuses) == 3
     assert bench.cluster.statuses[-1]["evidenceTime"] > bench.cluster.statuses[0]["evidenceTime"]
-    assert [event["reason"] for event in bench.cluster.events].count("AllUp") == 1
+    assert [(event["reason"], event["type"]) for event in bench.cluster.events] == [("AllUp", "Normal")]
+
+
+async def test_one_warning_tells_that_ready_was_lost(bench: Bench) -> None:
+    """Of the seven conditions Ready alone is told; its coming and its first reasons are no warning."""
+    listed, bench.prometheus.listed = bench.prometheus.listed, []
+    await bench.reconciler.reconcile(REF)
+    await bench.look()
+    bench.prometheus.listed = listed
+    await bench.look(1)
+    bench.prometheus.listed = [scraped(1, "down", "server returned HTTP status 404 Not Found")]
+    await bench.look(1)
+    told = [(event["reason"], event["type"]) for event in bench.cluster.events]
+    assert told == [("AwaitingDiscovery", "Normal"), ("AllUp", "Normal"), ("HttpStatus", "Warning")]
 
 
 async def test_nothing_is_written_when_the_operator_starts_anew(bench: Bench) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from trading_operator.cache import Cache, Ref, ref_of
+from trading_operator.desired.labels import ENGINE_NAME, ENGINE_NAMESPACE
 from trading_operator.errors import ApiRefused, ClusterUnavailable, Deaf, NotInstalled
 from trading_operator.handlers import Handlers
-from trading_operator.kinds import BY_NAME, NAMESPACE, TRADING_ENGINE, WATCHED, Kind
+from trading_operator.kinds import BY_NAME, MONITORING_TARGET, NAMESPACE, TRADING_ENGINE, WATCHED, Kind
 from trading_operator.ownership import owner_of
 from trading_operator.relist import Relist
 from trading_operator.target_index import TargetIndex
@@ -216,3 +217,38 @@ def test_nobody_is_woken_when_a_mark_is_empty(label: str) -> None:
     bench.handlers.on_event(SERVICE, "ADDED", found)
     bench.handlers.wake_orphans()
     assert bench.woken == []
+
+
+def test_target_of_our_own_making_is_looked_at_when_its_event_comes() -> None:
+    """The answer to the write filled the cache before: there the event is no news, and it is the target's first."""
+    bench = Bench()
+    target = {
+        "metadata": {"name": "own", "namespace": "n", "resourceVersion": "7", "generation": 1},
+        "spec": {},
+    }
+    key = Ref(MONITORING_TARGET, "n", "own")
+    bench.cache.put(MONITORING_TARGET, target)
+    bench.handlers.on_event(MONITORING_TARGET, "ADDED", dict(target))
+    assert key in bench.woken
+    bench.woken.clear()
+    bench.handlers.on_event(MONITORING_TARGET, "MODIFIED", dict(target))
+    assert bench.woken == []
+
+
+def test_owner_is_woken_when_its_target_is_edited_and_not_when_its_status_is() -> None:
+    """An engine's own target is a child of it."""
+    bench = Bench()
+    labels = {ENGINE_NAME: "paper", ENGINE_NAMESPACE: "n"}
+
+    def event(version: int, generation: int) -> None:
+        metadata = {"name": "own", "namespace": "n", "resourceVersion": str(version), "generation": generation}
+        bench.woken.clear()
+        bench.handlers.on_event(MONITORING_TARGET, "MODIFIED", {"metadata": metadata | {"labels": labels}})
+
+    engine = Ref(TRADING_ENGINE, "n", "paper")
+    event(1, 1)
+    assert engine in bench.woken
+    event(2, 1)
+    assert engine not in bench.woken
+    event(3, 2)
+    assert engine in bench.woken

@@ -15,6 +15,7 @@ from trading_operator.desired.names import referenced_secrets
 from trading_operator.desired.network import network_objects
 from trading_operator.desired.rbac import account_objects
 from trading_operator.desired.service_monitor import monitor_objects
+from trading_operator.desired.targets import target_objects
 from trading_operator.desired.trading_state import Declaration, trading_state_object
 from trading_operator.desired.training import training_objects
 from trading_operator.desired.workers import worker_objects
@@ -36,7 +37,7 @@ __all__ = [
 def desired_objects(engine: TradingEngine, settings: Settings, inputs: Inputs) -> tuple[Object, ...]:
     """Everything that shall exist for one engine, in the order in which it is applied."""
     declared = Declaration(engine.namespace, engine.name, engine.uid, engine.spec.trading_state)
-    return (
+    made = (
         trading_state_object(declared),
         *account_objects(engine, settings),
         *network_objects(engine, settings),
@@ -46,3 +47,4 @@ def desired_objects(engine: TradingEngine, settings: Settings, inputs: Inputs) -
         *training_objects(engine, settings),
         *monitor_objects(engine, settings),
     )
+    return (*made, *target_objects(engine, made, inputs.targets))

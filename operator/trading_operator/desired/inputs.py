@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trading_operator.api.v1alpha1 import TradingEngine
+from trading_operator.api.v1alpha1 import MonitoringTarget, TradingEngine
 from trading_operator.desired import names
 from trading_operator.desired.labels import is_owned_by
 
@@ -22,12 +22,14 @@ class Inputs:
     """Values that builders need beside the spec. `repr` shows none of them.
 
     `passwords` are those of the database that we run, empty where the user brings one; then `collector_url`
-    is the key of that name in the user's Secret, None where it lacks it (and no collector is desired).
+    is the key of that name in the user's Secret, None where it lacks it (and no collector is desired). `targets` are
+    the MonitoringTargets that people declared in the engine's namespace.
     """
 
     token: str = field(repr=False)
     passwords: Mapping[str, str] = field(repr=False)
     collector_url: str | None = field(default=None, repr=False)
+    targets: tuple[MonitoringTarget, ...] = field(default=(), repr=False)
 
 
 def inputs_from(

@@ -58,7 +58,11 @@ def installation(settings: Settings) -> tuple[Object, ...]:
 
 def cluster_rules() -> list[Object]:
     """What the operator may do in any namespace."""
-    parents = [_rule(TRADING_ENGINE, "get", "list", "watch"), _rule(MONITORING_TARGET, "list", "watch")]
+    # An engine's own MonitoringTargets are children of it.
+    parents = [
+        _rule(TRADING_ENGINE, "get", "list", "watch"),
+        _rule(MONITORING_TARGET, *_child_verbs(MONITORING_TARGET)),
+    ]
     statuses = [_rule(kind, "patch", suffix="/status") for kind in PARENTS]
     children = [_rule(kind, *_child_verbs(kind)) for kind in CHILDREN]
     watched = [_rule(kind, "list", "watch") for kind in (POD, NAMESPACE, *CLUSTER_SCOPED)]

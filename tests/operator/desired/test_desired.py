@@ -11,13 +11,14 @@ import pytest
 from tests.operator.engines import SAMPLES, SETTINGS, by_name, changed, edited, engine, inputs, live, objects, sample
 from trading_engine.contract.config import EngineConfig, TradingState
 from trading_engine.contract.messages import DECLARED_BY, TradingStateChange
-from trading_engine.contract.workers import WORKERS
+from trading_engine.contract.workers import COLLECTORS, WORKERS
 from trading_operator.desired import Inputs, desired_objects, inputs_from
 from trading_operator.desired.labels import secret
 from trading_operator.kinds import kind_of
 
 COLLECTOR = "crypto-trading-paper-exchange-data-47d01378"
 CONFIG = ("ConfigMap", "paper-config")
+TARGETS = {("MonitoringTarget", f"paper-{worker.service}") for worker in (*WORKERS, *COLLECTORS)}
 TRADING_STATE = ("ConfigMap", "paper-trading-state")
 
 
@@ -64,8 +65,10 @@ def pods() -> list[tuple[str, dict[str, Any]]]:
                 *((kind, f"paper-{worker.service}") for worker in WORKERS for kind in ("Service", "NetworkPolicy")),
                 ("Service", COLLECTOR),
                 ("NetworkPolicy", COLLECTOR),
+                *TARGETS,
             },
         ),
+        ({"observability": {"targets": "Disabled"}}, TARGETS),
     ],
     ids=lambda value: next(iter(value), "nothing") if isinstance(value, dict) else "",
 )

@@ -55,7 +55,7 @@ def test_rights_are_those_used_when_generated() -> None:
     """Own kinds are read and only their status is written; a claim is never deleted; pods are only watched."""
     assert verbs("tradingengines") == {"get", "list", "watch"}
     assert verbs("tradingengines/status") == {"patch"}
-    assert verbs("monitoringtargets") == {"list", "watch"}
+    assert verbs("monitoringtargets") == {"get", "list", "watch", "create", "patch", "delete"}
     assert verbs("deployments") == {"get", "list", "watch", "create", "patch", "delete"}
     assert verbs("secrets") == {"get", "list", "watch", "create", "patch", "delete"}
     assert "delete" not in verbs("persistentvolumeclaims")

@@ -164,6 +164,13 @@ class LogsSpec(ApiModel):
     that runs on the nodes ships anything."""
 
 
+class OwnTargets(StrEnum):
+    """Whether the engine declares what of it is to be observed."""
+
+    ENABLED = "Enabled"
+    DISABLED = "Disabled"
+
+
 class ObservabilitySpec(ApiModel):
     """How the engine is observed."""
 
@@ -171,6 +178,9 @@ class ObservabilitySpec(ApiModel):
     """Annotations: the Services carry prometheus.io/scrape, port and path. ServiceMonitor: a ServiceMonitor and a
     PrometheusRule for prometheus-operator instead, whose kinds the cluster must have. Disabled: neither, no
     NetworkPolicy lets Prometheus in, and there are no alerts."""
+    targets: OwnTargets = OwnTargets.ENABLED
+    """Enabled: there is a MonitoringTarget for each worker and collector, unless one of your own in this namespace
+    selects its Service. Disabled: there is none. The database exports no metrics, so it has none."""
     alerts: Annotated[
         tuple[AlertSpec, ...],
         Field(
