@@ -16,13 +16,15 @@ Manifest = Mapping[str, Any]
 class StackState:
     """What became of the configuration that all engines and targets share.
 
-    Every field but `loaded` is a problem in words, "" or empty where there is none: `unchecked` says why nothing could
+    `engines` are the uids of those that it was made for: of another it says nothing. Every other field but `loaded` and
+    `tells` is a problem in words, "" or empty where there is none: `unchecked` says why nothing could
     be checked, `invalid` what the checker or Prometheus says is wrong (the last good configuration stays), `refused`
     what could not be written, `unreachable` why Prometheus could not be asked. `loaded` is whether Prometheus says that
     it has loaded this configuration. `quarantined` has what was left out, by name, and why. `tells` is whether
     Alertmanager says that it has loaded its own, `untold` why it has not.
     """
 
+    engines: frozenset[str] = frozenset()
     loaded: bool = False
     tells: bool = False
     untold: str = ""

@@ -98,6 +98,7 @@ class StackReconciler:
         self._programs = programs
         self._on_change = on_change
         self._loading, self._telling = Patience(), Patience()
+        self._forgetting = False
 
     async def reconcile(self, ref: Ref) -> float | None:
         """Make the shared objects so; the seconds after which to look again."""
@@ -122,6 +123,8 @@ class StackReconciler:
         return desired_stack(declared, self._cluster.world(), self._settings)
 
     async def _make(self, ref: Ref, declared: Declared, desired: tuple[Object, ...]) -> float:
+        if self._forgetting:
+            self._loading, self._telling, self._forgetting = Patience(), Patience(), False
         observed = self._observed(ref)
         planned, unchecked, refused = plan(desired, observed.objects), "", dict[tuple[str, str], str]()
         if _is_checked(planned):
@@ -132,7 +135,11 @@ class StackReconciler:
         if refused:
             desired = self._desired(dataclasses.replace(declared, quarantined=refused))
             planned = plan(desired, observed.objects)
-        state = StackState(unchecked=unchecked, quarantined=self._quarantined(declared, refused))
+        state = StackState(
+            engines=frozenset(each.uid for each in alerting(declared.engines)),
+            unchecked=unchecked,
+            quarantined=self._quarantined(declared, refused),
+        )
         state = await self._written(planned, desired, observed, state)
         await self._roll_log_agent(desired)
         again = self._tell(state)
@@ -184,20 +191,22 @@ class StackReconciler:
             logger.info("%s: nothing is observed any more: deleting %d shared objects", ref.name, len(planned.delete))
             await self._cluster.execute(planned, observed)
             await self._roll_log_agent(())
-        if self._cluster.stack_state is None and not planned:
-            return None
-        return await self._forgotten()
+            self._forgetting = True
+        # What is said of engines is not said of none.
+        self._cluster.stack_state = None
+        return await self._forgotten() if self._forgetting else None
 
     async def _nothing_declared(self, ref: Ref) -> bool:
         return not self._observed(ref).objects or await self._cluster.nothing_declared()
 
     async def _forgotten(self) -> float | None:
         state = await self._loaded(StackState(), ())
-        again = self._tell(state)
+        self._loading.note(well=state.loaded)
+        self._telling.note(well=state.tells)
         if (state.loaded and state.tells) or self._loading.seconds() + self._telling.seconds() > FORGETTING:
-            self._cluster.stack_state, self._loading, self._telling = None, Patience(), Patience()
+            self._loading, self._telling, self._forgetting = Patience(), Patience(), False
             return None
-        return again
+        return min(self._loading.again(), self._telling.again())
 
     async def _checked(self, state: StackState, desired: tuple[Object, ...]) -> StackState:
         """Whether what is about to be written is sound as a whole."""

@@ -21,7 +21,7 @@ SHARED = {
     ("ClusterRole", "trading-operator-prometheus"),
     ("ClusterRoleBinding", "trading-operator-prometheus"),
 }
-WITHIN = 3.0
+WITHIN = 10.0
 OTHER = "another-team"
 
 

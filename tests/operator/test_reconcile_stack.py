@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -20,8 +21,14 @@ from trading_operator.observed import Observed, StackState
 from trading_operator.plan import Plan
 from trading_operator.reconcile_stack import AT_REST, LATEST, PATIENCE, SOONEST, Programs, StackReconciler
 
+MADE_FOR = frozenset({engine().uid})
 KEY = Ref(NAMESPACE, "", "monitoring")
 Manifest = Mapping[str, Any]
+
+
+def a_state(**found: Any) -> StackState:
+    """A state of what was made for one engine."""
+    return StackState(**({"engines": MADE_FOR} | found))
 
 
 class PassingAmtool:
@@ -128,7 +135,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
 async def test_nothing_more_is_done_when_prometheus_has_loaded_the_revision(bench: Bench) -> None:
     """Written once, both programs touched and reloaded once; then only asked."""
     assert await bench.look() == AT_REST
-    assert bench.stack_state == StackState(loaded=True, tells=True)
+    assert bench.stack_state == a_state(loaded=True, tells=True)
     assert bench.touched[0] == revision_of(bench.loaded)
     assert await bench.look() == AT_REST
     assert (len(bench.plans), len(bench.touched), bench.told) == (1, 2, 1)
@@ -144,17 +151,17 @@ async def test_nothing_is_said_when_a_reload_takes_its_seconds(bench: Bench) -> 
     assert bench.told == 0
     bench.now = PATIENCE + 200
     assert await bench.look() == LATEST
-    assert (bench.stack_state, bench.told) == (StackState(tells=True), 1)
+    assert (bench.stack_state, bench.told) == (a_state(tells=True), 1)
     bench.loads = True
     assert await bench.look() == AT_REST
-    assert (bench.stack_state, bench.told) == (StackState(loaded=True, tells=True), 2)
+    assert (bench.stack_state, bench.told) == (a_state(loaded=True, tells=True), 2)
 
 
 @pytest.mark.parametrize(
     ("error", "state"),
     [
-        (PrometheusUnavailable("no route"), StackState(unreachable="no route", tells=True)),
-        (PrometheusRefused(500, "bad config"), StackState(invalid="bad config", tells=True)),
+        (PrometheusUnavailable("no route"), a_state(unreachable="no route", tells=True)),
+        (PrometheusRefused(500, "bad config"), a_state(invalid="bad config", tells=True)),
     ],
 )
 async def test_words_are_kept_when_prometheus_fails(bench: Bench, error: Exception, state: StackState) -> None:
@@ -167,7 +174,7 @@ async def test_words_are_kept_when_prometheus_fails(bench: Bench, error: Excepti
 
 @pytest.mark.parametrize(
     ("problem", "state"),
-    [("bad", StackState(invalid="bad", tells=True)), ("missing", StackState(unchecked="not there", tells=True))],
+    [("bad", a_state(invalid="bad", tells=True)), ("missing", a_state(unchecked="not there", tells=True))],
 )
 async def test_last_good_configuration_stays_when_the_next_does_not_pass(
     bench: Bench, problem: str, state: StackState
@@ -179,7 +186,7 @@ async def test_last_good_configuration_stays_when_the_next_does_not_pass(
     bench.declared = [engine(namespace="another").to_dict()]
     await bench.look()
     assert configuration_of([dict(each) for each in bench.held]) == before
-    assert bench.stack_state == state
+    assert bench.stack_state == dataclasses.replace(state, engines=frozenset({engine(namespace="another").uid}))
 
 
 async def test_alertmanager_is_told_of_apart_when_it_does_not_answer(bench: Bench) -> None:
@@ -187,7 +194,7 @@ async def test_alertmanager_is_told_of_apart_when_it_does_not_answer(bench: Benc
     bench.alertmanager.failing = PrometheusUnavailable("no route")
     for _ in range(3):
         await bench.look()
-    assert (bench.stack_state, bench.told) == (StackState(loaded=True, untold="no route"), 1)
+    assert (bench.stack_state, bench.told) == (a_state(loaded=True, untold="no route"), 1)
 
 
 async def test_all_is_taken_away_when_the_last_engine_goes(bench: Bench) -> None:
@@ -223,7 +230,7 @@ async def test_refusal_is_raised_when_it_has_been_told(bench: Bench) -> None:
     bench.refused = ("no",)
     with pytest.raises(ApiRefused):
         await bench.look()
-    assert bench.stack_state == StackState(refused=("no",))
+    assert bench.stack_state == a_state(refused=("no",))
 
 
 async def test_what_another_setting_left_goes_when_its_key_comes(bench: Bench) -> None:

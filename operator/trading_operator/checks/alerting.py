@@ -24,7 +24,7 @@ def alerting_condition(engine: TradingEngine, observed: Observed) -> Draft:
         return Draft(TYPE, ConditionStatus.FALSE, Reason.SCRAPE_DISABLED, "")
     if engine.spec.observability.scrape is Scrape.SERVICE_MONITOR:
         return left_to_prometheus_operator(TYPE, observed)
-    if observed.stack is None:
+    if observed.stack is None or engine.uid not in observed.stack.engines:
         return as_before(engine, TYPE)
     words = observed.stack.quarantined.get(f"TradingEngine {engine.namespace}/{engine.name}")
     if words:

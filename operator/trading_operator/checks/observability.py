@@ -22,7 +22,7 @@ def observed_condition(engine: TradingEngine, observed: Observed) -> Draft:
         return Draft(TYPE, ConditionStatus.FALSE, Reason.SCRAPE_DISABLED, "")
     if engine.spec.observability.scrape is Scrape.SERVICE_MONITOR:
         return left_to_prometheus_operator(TYPE, observed)
-    if observed.stack is None:
+    if observed.stack is None or engine.uid not in observed.stack.engines:
         return as_before(engine, TYPE)
     status, reason, message = _finding(observed.stack)
     if observed.unscraped and status is ConditionStatus.TRUE:

@@ -12,7 +12,8 @@ from trading_operator.checks.alerting import alerting_condition, log_agent_condi
 from trading_operator.checks.reasons import Reason
 from trading_operator.observed import Observed, StackState
 
-GOOD = StackState(loaded=True, tells=True)
+HERE = frozenset({engine().uid})
+GOOD = StackState(engines=HERE, loaded=True, tells=True)
 TRUE, FALSE, UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN
 PAGER = {"name": "pager", "webhook": {"url": "http://pager.ops.svc:8080"}}
 
@@ -35,7 +36,7 @@ def test_condition_says_the_first_thing_that_is_wrong(
     state: StackState, status: ConditionStatus, reason: Reason
 ) -> None:
     """What is wrong with another engine is not this one's."""
-    found = alerting_condition(engine(), Observed(stack=state))
+    found = alerting_condition(engine(), Observed(stack=dataclasses.replace(state, engines=HERE)))
 
     assert (found.status, found.reason) == (status, reason)
 

@@ -13,11 +13,13 @@ from trading_operator.checks import engine_status
 from trading_operator.observed import StackState
 
 LOADED = StackState(loaded=True, tells=True)
+HERE = frozenset({engine().uid})
 
 
 def seen(stack: StackState | None, of: TradingEngine | None = None, **observed: object) -> tuple[str, str, str]:
     """Status, reason and message of Observed."""
     of = of or engine()
+    stack = dataclasses.replace(stack, engines=HERE) if stack else None
     found = condition(engine_status(of, dataclasses.replace(rolled(of), stack=stack, **observed), NOW), "Observed")
     return found.status.value, found.reason, found.message
 
@@ -58,9 +60,18 @@ def test_finding_is_told_when_an_annotated_service_cannot_be_scraped() -> None:
 
 def test_condition_stays_when_the_operator_has_just_started() -> None:
     """Nothing is written for a restart of ours."""
-    first = engine_status(engine(), dataclasses.replace(rolled(engine()), stack=LOADED), NOW)
+    loaded = dataclasses.replace(LOADED, engines=HERE)
+    first = engine_status(engine(), dataclasses.replace(rolled(engine()), stack=loaded), NOW)
     again = TradingEngine.parse(engine().to_dict() | {"status": first.to_dict()})
     assert seen(None, again) == seen(LOADED)
+
+
+def test_nothing_is_claimed_when_what_is_loaded_was_made_for_others() -> None:
+    """A new engine beside one that is observed: its namespace is not in the configuration yet."""
+    new = engine("new", "another")
+    status = engine_status(new, dataclasses.replace(rolled(new), stack=dataclasses.replace(LOADED, engines=HERE)), NOW)
+    assert condition(status, "Observed").reason == "NotLookedAt"
+    assert condition(status, "Alerting").status == "Unknown"
 
 
 def test_nothing_is_claimed_when_scraping_is_left_to_others() -> None:
