@@ -41,7 +41,7 @@ class TradingEngineStatus(ApiModel):
     observed_generation: Annotated[int, Field(ge=0)] = 0
     """Generation of the spec that this status was computed for."""
     conditions: Conditions = ()
-    """Ready, Progressing, Stalled, Halted, Suspended, ModelReady, Observed, Alerting; LogAgentSupported if it is not."""
+    """Ready, Progressing, Stalled, Halted, Suspended, ModelReady, Observed, Alerting; LogAgentSupported where not."""
     trading_state: AcknowledgedState = AcknowledgedState.UNKNOWN
     """The trading state that the executor acknowledged."""
     workers_ready: Annotated[str, StringConstraints(max_length=16)] = ""
