@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from trading_dashboards.alert_names import AlertName, Severity
-from trading_dashboards.alerts import ALERTS, Alert, Scope
+from trading_dashboards.alert_queries import Scope
+from trading_dashboards.alerts import ALERTS, Alert
 
 #: Labels that say whose alert it is; routes and inhibitions match on them.
 ENGINE: Final = "engine"

@@ -13,7 +13,8 @@ from enum import Enum, auto
 from typing import Any
 
 from trading_dashboards.alert_names import AlertName as Name
-from trading_dashboards.alerts import BY_NAME, Place, Scope
+from trading_dashboards.alert_queries import Place, Scope
+from trading_dashboards.alerts import BY_NAME
 from trading_dashboards.rules import ENGINE, ENGINE_NAMESPACE, Tuning
 from trading_engine.contract.workers import COLLECTORS, WORKERS, WorkerName
 

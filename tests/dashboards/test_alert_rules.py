@@ -27,7 +27,8 @@ from tests.dashboards.alert_scenarios import (
 )
 from tests.dashboards.promtool import said_of_rules, said_of_tests
 from trading_dashboards.alert_names import AlertName, Severity
-from trading_dashboards.alerts import ALERTS, BY_NAME, Alert, Place, duration
+from trading_dashboards.alert_queries import Place, duration
+from trading_dashboards.alerts import ALERTS, BY_NAME, Alert
 from trading_dashboards.check import problems, result_labels
 from trading_dashboards.rules import Tuning, literal, rule_group
 from trading_engine.contract.workers import WorkerName

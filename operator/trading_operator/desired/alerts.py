@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import yaml
 
-from trading_dashboards.alerts import Place, Scope
+from trading_dashboards.alert_queries import Place, Scope
 from trading_dashboards.rules import Tuning, rule_group
 from trading_engine.contract.config import LlmProvider
 from trading_engine.contract.workers import COLLECTORS, WORKERS
