@@ -49,7 +49,9 @@ class _Checker:
         except OSError as error:
             raise PromtoolMissing(f"{self._program} cannot be started: {error}") from error
         try:
-            output, _ = await asyncio.wait_for(process.communicate(), DEADLINE)
+            # Not wait_for: until Python 3.12 it swallows a cancellation that comes as the program ends.
+            async with asyncio.timeout(DEADLINE):
+                output, _ = await process.communicate()
         except TimeoutError as error:
             raise PromtoolMissing(f"{self._program} did not end within {DEADLINE:g} s") from error
         finally:

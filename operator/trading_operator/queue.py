@@ -60,6 +60,7 @@ class WorkQueue(Generic[Key]):
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
         self._arrived = asyncio.Event()
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._ready)
@@ -97,8 +98,8 @@ class WorkQueue(Generic[Key]):
         self._failures.pop(key, None)
 
     async def get(self) -> Key:
-        """The key that waits longest; the caller must call `done` with it."""
-        while not self._ready:
+        """The key that waits longest; the caller must call `done` with it. Nothing comes out of a closed queue."""
+        while self._closed or not self._ready:
             self._arrived.clear()
             await self._arrived.wait()
         key = self._ready.popleft()
@@ -125,7 +126,8 @@ class WorkQueue(Generic[Key]):
         return [now - since for since in self._working_since.values()]
 
     def close(self) -> None:
-        """Drop all timers; nothing comes back by itself any more."""
+        """Drop all timers and hand out nothing more: who still works may end that, and begins nothing."""
+        self._closed = True
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()

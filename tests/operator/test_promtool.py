@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,3 +63,31 @@ async def test_missing_is_said_when_it_cannot_be_started_or_does_not_end(
     hanging.chmod(0o755)
     with pytest.raises(PromtoolMissing, match="did not end"):
         await Promtool(str(hanging)).problem_of_configuration(GOOD)
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_cancellation_is_obeyed_when_it_comes_as_the_program_ends(
+    steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many steps lie between the two: a worker that misses it goes on when the lease is given back."""
+    ends = asyncio.Event()
+
+    class Program:
+        returncode = 0
+
+        async def communicate(self) -> tuple[bytes, None]:
+            await ends.wait()
+            return b"", None
+
+    async def started(*_: Any, **__: Any) -> Program:
+        return Program()
+
+    monkeypatch.setattr(promtool.asyncio, "create_subprocess_exec", started)
+    asked = asyncio.create_task(Promtool("x").problem_of_configuration(GOOD))
+    await asyncio.sleep(0.05)
+    ends.set()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    if asked.cancel():
+        with pytest.raises(asyncio.CancelledError):
+            await asked

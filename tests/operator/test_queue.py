@@ -133,3 +133,12 @@ async def test_oldest_key_is_reported_when_work_hangs(queue: WorkQueue[str]) -> 
     await asyncio.sleep(0.02)
     assert queue.oldest_seconds() >= 0.02
     assert len(queue.unfinished_seconds()) == 1
+
+
+async def test_nothing_is_handed_out_when_the_queue_is_closed(queue: WorkQueue[str]) -> None:
+    """Neither what waits nor what comes."""
+    queue.add("before")
+    queue.close()
+    queue.add("after")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(queue.get(), 0.05)
