@@ -100,6 +100,7 @@ def played(size: int) -> Iterator[str]:
     ours, theirs = context.Pipe()
     process = context.Process(target=play, args=(size, theirs), daemon=True)
     process.start()
+    theirs.close()  # so that its end is noticed here
     try:
         yield f"http://127.0.0.1:{ours.recv()}"
     finally:
