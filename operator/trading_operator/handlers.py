@@ -79,8 +79,8 @@ class Handlers:
 
     def wake_all(self) -> None:
         """Every resource, and every engine of which only objects are left."""
-        self.wake_resources()
         self._add(self._stack)
+        self.wake_resources()
         self.wake_orphans()
 
     def wake_resources(self) -> None:

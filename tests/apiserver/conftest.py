@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,10 +137,15 @@ def _operators(world: World, folder: Path) -> Iterator[Operators]:
 
 @pytest.fixture
 def clean(world: World) -> Iterator[None]:
-    """Take the test's engines away, so that operators of later tests do not work on them."""
+    """Take the test's engines away, so that operators of later tests do not work on them.
+
+    Their targets too: there is no garbage collector here.
+    """
     yield
-    for each in world.kube.list("TradingEngine"):
-        world.kube.delete("TradingEngine", each["metadata"]["namespace"], each["metadata"]["name"])
+    for kind in ("TradingEngine", "MonitoringTarget"):
+        for each in world.kube.list(kind):
+            with suppress(Refused):  # gone meanwhile
+                world.kube.delete(kind, each["metadata"]["namespace"], each["metadata"]["name"])
 
 
 @pytest.fixture(scope="module")
