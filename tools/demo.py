@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster.errors import ClusterError
-from tools import stack
+from tools import monitoring, stack
 from tools.images import ROOT
 from tools.kubectl import Kubectl, KubectlFailed, until
 
@@ -22,6 +22,7 @@ SYMBOLS = ("BTC-USD", "ETH-USD", "LTC-USD", "BTC-EUR")
 FEE_RATE = "0.0001"
 READY_SECONDS = 300
 FILL_SECONDS = 900
+OBSERVED_SECONDS = 180
 
 
 def say(text: str) -> None:
@@ -63,6 +64,7 @@ def up() -> int:
     played = tape()
     say(f"operator, simulated exchange and local language model; {played.label}; fee rate {played.fee_rate}")
     stack.install(kubectl, references, played)
+    observed = monitoring.install(kubectl, say)
     say(f"TradingEngine {NAMESPACE}/{ENGINE}: paper; promotion First: any first model trades, whatever it is worth")
     kubectl.apply(SAMPLE.read_text())
     wait = ["wait", "--for=condition=Ready", f"tradingengine/{ENGINE}", "-n", NAMESPACE]
@@ -74,8 +76,23 @@ def up() -> int:
         print_stopped(kubectl)
         return 1
     say("the first order is filled")
+    until("what observes it is Ready", lambda: not unobserved(kubectl), OBSERVED_SECONDS)
+    say("every MonitoringTarget is Ready")
     print_result(kubectl, played)
+    print_observers(kubectl, observed)
     return 0
+
+
+def unobserved(kubectl: Kubectl) -> list[str]:
+    """MonitoringTargets that are not Ready; one name for all where there is none."""
+    targets = kubectl.list("monitoringtargets", NAMESPACE)
+    ready = {"type": "Ready", "status": "True"}.items()
+    unready = [
+        each["metadata"]["name"]
+        for each in targets
+        if not any(ready <= found.items() for found in each.get("status", {}).get("conditions", ()))
+    ]
+    return unready if targets else ["no MonitoringTarget yet"]
 
 
 def recommendations(kubectl: Kubectl, limit: int = 20) -> list[dict[str, Any]]:
@@ -131,6 +148,21 @@ Remove:
   make demo-down       the engine, the operator and the exchange
   make cluster-down    the whole cluster
 """)
+
+
+def print_observers(kubectl: Kubectl, observed: monitoring.Parts) -> None:
+    """What Prometheus really sees, and how to look at it oneself."""
+    _show(kubectl, "get", "monitoringtargets", "-A")
+    where = f"-n {monitoring.NAMESPACE}"
+    print(f"""What observes it (each until Ctrl-C):
+  {kubectl.program} port-forward {where} service/prometheus 9090     queries, targets, alerts
+  {kubectl.program} port-forward {where} service/alertmanager 9093   who would be told
+  {kubectl.program} port-forward {where} service/loki 3100           logs""")
+    if observed.grafana:
+        password = f"{kubectl.program} get secret grafana-admin {where} -o jsonpath='{{.data.password}}' | base64 -d"
+        print(
+            f"  {kubectl.program} port-forward {where} service/grafana 3000        boards, as admin with:\n  {password}"
+        )
 
 
 def _show(kubectl: Kubectl, *arguments: str) -> None:

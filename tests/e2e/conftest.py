@@ -17,7 +17,7 @@ import yaml
 from tests.e2e.engine import Engine
 from tests.e2e.log_collector import LogCollector
 from tests.e2e.log_scan import unexpected
-from tools import stack
+from tools import monitoring, stack
 from tools.demo import FEE_RATE, SYMBOLS
 from tools.images import ROOT
 from tools.kubectl import Kubectl, KubectlFailed, until
@@ -26,7 +26,14 @@ PAPER = yaml.safe_load((ROOT / "manifests" / "samples" / "paper.yaml").read_text
 MARKET = ROOT.parent / "shared" / "market"
 #: Promised from apply to Ready once the images are there; asserted with room on a shared machine.
 READY_SECONDS, ROOM = 90.0, 5
-NAMESPACES = ("crypto-trading", "crypto-second", "crypto-collectors", "crypto-exchange", stack.OPERATOR_NAMESPACE)
+NAMESPACES = (
+    "crypto-trading",
+    "crypto-second",
+    "crypto-collectors",
+    "crypto-exchange",
+    stack.OPERATOR_NAMESPACE,
+    monitoring.NAMESPACE,
+)
 
 
 def tape() -> stack.Tape:
@@ -47,6 +54,7 @@ def kubectl() -> Iterator[Kubectl]:
     played = tape()
     print(f"\nprices: {played.label}")
     stack.install(cluster, references, played)
+    monitoring.install(cluster, print)
     cluster.apply(
         "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: crypto-second\n"
         "  labels: {pod-security.kubernetes.io/enforce: restricted}\n"
@@ -89,3 +97,11 @@ def paper(kubectl: Kubectl, logs: LogCollector) -> Engine:
     engine.wait_for("Ready", "True", READY_SECONDS * ROOM)
     print(f"\napply -> Ready=True: {time.monotonic() - started:.0f} s (promise {READY_SECONDS:.0f} s)")
     return engine
+
+
+@pytest.fixture(scope="session")
+def rest_began(paper: Engine) -> float:
+    """When the operator had nothing left to do: from here on nobody changes anything, until the rest is over."""
+    paper.wait_for("Ready", "True", 120)
+    time.sleep(40)  # operators that were replaced a moment ago: their first relist is part of the start
+    return time.time()
