@@ -137,11 +137,13 @@ def _operators(world: World, folder: Path) -> Iterator[Operators]:
 
 @pytest.fixture
 def clean(world: World) -> Iterator[None]:
-    """Take the test's engines away, so that operators of later tests do not work on them.
-
-    Their targets too: there is no garbage collector here.
-    """
+    """Take the test's engines and targets away, so that operators of later tests do not work on them."""
     yield
+    _sweep(world)
+
+
+def _sweep(world: World) -> None:
+    # Engines' own targets too: there is no garbage collector here.
     for kind in ("TradingEngine", "MonitoringTarget"):
         for each in world.kube.list(kind):
             with suppress(Refused):  # gone meanwhile
@@ -151,6 +153,7 @@ def clean(world: World) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def start_operator(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operators]:
     """Start operators that end with the module; a bug in the log of one fails it."""
+    _sweep(world)  # what is deleted while an operator starts, it believes in until it lists again
     yield from _operators(world, tmp_path_factory.mktemp("operators"))
 
 
