@@ -55,7 +55,7 @@ unit: $(VENV)/.complete programs ## Unit tests, in two halves side by side (a mi
 
 .PHONY: replay
 replay: $(VENV)/.complete ## Every recorded file through the engine, on both stores; the engine killed (minutes)
-	$(PY) -m pytest -v -m slow tests/replay tests/engine
+	$(PY) -m pytest -v -m slow tests/replay tests/engine tests/operator tests/dashboards
 
 .PHONY: apiserver
 apiserver: $(VENV)/.complete ## CRDs and reconcile against a real kube-apiserver and etcd

@@ -16,6 +16,8 @@ from trading_dashboards.model import Board, Source
 from trading_engine.contract.metrics import CATALOGUE
 from trading_engine.contract.workers import BY_NAME, Worker
 
+pytestmark = pytest.mark.slow
+
 WHOLE = "paper"
 #: The newest time of the history; blocks must not lie in the future.
 END = int(time.time()) // STEP * STEP - 60

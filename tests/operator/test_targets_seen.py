@@ -26,6 +26,8 @@ from trading_operator.evidence_rounds import EvidenceRounds, Interest
 from trading_operator.kinds import MONITORING_TARGET
 from trading_operator.prometheus import Prometheus
 
+pytestmark = pytest.mark.slow
+
 MOVED = "moved_timestamp_seconds"
 #: Exporter -> the reason of a target that wants `a_total` of it, and work not older than ten seconds.
 EXPECTED = {
