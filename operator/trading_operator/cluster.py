@@ -47,8 +47,8 @@ NOT_FOUND, CONFLICT = 404, 409
 WORKLOADS: Final = frozenset({"Deployment", "StatefulSet", "Job"})
 #: Written before what names them.
 FIRST: Final = frozenset({"ClusterRole"})
-#: Written when everything else is there.
-LAST: Final = frozenset({"MonitoringTarget"})
+#: Written when everything else is there: what only looks at it.
+LAST: Final = frozenset({"MonitoringTarget", "PrometheusRule", "ServiceMonitor"})
 
 
 class Cluster:

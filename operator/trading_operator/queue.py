@@ -1,8 +1,8 @@
 """A keyed work queue: handlers put keys in, the reconcile loop takes them out.
 
 A key is at most once in the queue and never worked on twice at the same time; keys added while
-they are worked on come again afterwards. First come, first served; a key that failed waits its own
-exponential back-off, so broken ones do not hold up the others.
+they are worked on come again afterwards. First come, first served, and urgent keys before all others; a key
+that failed waits its own exponential back-off, so broken ones do not hold up the others.
 """
 
 from __future__ import annotations
@@ -49,10 +49,12 @@ class QueueMetrics(Protocol):
 
 
 class WorkQueue(Generic[Key]):
-    """The queue. Not thread-safe: one event loop owns it."""
+    """The queue. Not thread-safe: one event loop owns it. Keys that are `urgent` wait for nobody who is not."""
 
-    def __init__(self, metrics: QueueMetrics) -> None:
+    def __init__(self, metrics: QueueMetrics, urgent: Callable[[Key], bool] = lambda _: False) -> None:
         self._metrics = metrics
+        self._is_urgent = urgent
+        self._urgent: deque[Key] = deque()
         self._ready: deque[Key] = deque()
         self._waiting_since: dict[Key, float] = {}
         self._working_since: dict[Key, float] = {}
@@ -63,7 +65,7 @@ class WorkQueue(Generic[Key]):
         self._closed = False
 
     def __len__(self) -> int:
-        return len(self._ready)
+        return len(self._urgent) + len(self._ready)
 
     def add(self, key: Key) -> None:
         """Work on a key as soon as its turn comes; nothing happens where it already waits."""
@@ -72,8 +74,8 @@ class WorkQueue(Generic[Key]):
             self._again.add(key)
         elif key not in self._waiting_since:
             self._waiting_since[key] = time.monotonic()
-            self._ready.append(key)
-            self._metrics.added(len(self._ready))
+            (self._urgent if self._is_urgent(key) else self._ready).append(key)
+            self._metrics.added(len(self))
             self._arrived.set()
 
     def add_after(self, key: Key, seconds: float) -> None:
@@ -98,13 +100,16 @@ class WorkQueue(Generic[Key]):
         self._failures.pop(key, None)
 
     async def get(self) -> Key:
-        """The key that waits longest; the caller must call `done` with it. Nothing comes out of a closed queue."""
-        while self._closed or not self._ready:
+        """The urgent key that waits longest, else the key that does; the caller must call `done` with it.
+
+        Nothing comes out of a closed queue.
+        """
+        while self._closed or not len(self):
             self._arrived.clear()
             await self._arrived.wait()
-        key = self._ready.popleft()
+        key = (self._urgent or self._ready).popleft()
         now = time.monotonic()
-        self._metrics.taken(len(self._ready), now - self._waiting_since.pop(key))
+        self._metrics.taken(len(self), now - self._waiting_since.pop(key))
         self._working_since[key] = now
         return key
 

@@ -82,6 +82,17 @@ class Reconciler:
         trading = await self._press_red_button(ref, manifest)
         if "deletionTimestamp" in manifest["metadata"]:
             return None
+        try:
+            again = await self._make(ref, manifest, trading)
+        except ApiRefused as error:
+            if not trading.silent:
+                raise
+            # What is refused may wait minutes; an executor that has not heard its state may not.
+            logger.warning("%s: %s", ref, error)
+        return SOON if trading.silent else again
+
+    async def _make(self, ref: Ref, manifest: Manifest, trading: Trading) -> float:
+        """Everything but the red button; ApiRefused where something of it was refused."""
         undeclared = await self._declare_trading_state(ref, manifest)
         try:
             engine = TradingEngine.parse(manifest)
@@ -102,7 +113,7 @@ class Reconciler:
         status = engine_status(engine, observed, self._now()).to_dict()
         again = await self._report(ref, manifest, status)
         _raise(refused)
-        return SOON if trading.silent else again
+        return again
 
     def _plan(self, engine: TradingEngine, observed: Observed) -> Plan:
         inputs = inputs_from(engine, observed.objects, observed.user_secrets, secrets.token_urlsafe)

@@ -29,7 +29,7 @@ from trading_operator.events import EventRecorder
 from trading_operator.evidence_rounds import EvidenceRounds
 from trading_operator.executor_client import ExecutorClient
 from trading_operator.handlers import Handlers
-from trading_operator.kinds import MONITORING_TARGET, NAMESPACE, PARENTS
+from trading_operator.kinds import MONITORING_TARGET, NAMESPACE, PARENTS, TRADING_ENGINE
 from trading_operator.leader import Leader, Timings
 from trading_operator.lease import ClusterLease
 from trading_operator.metrics import OperatorMetrics
@@ -114,7 +114,8 @@ def _assemble(
     settings: Settings, metrics: OperatorMetrics, connection: Connection, http: aiohttp.ClientSession
 ) -> Parts:
     cache = Cache(owner_of)
-    queue: WorkQueue[Ref] = WorkQueue(metrics.queue)
+    # The red button waits for no target, however many there are.
+    queue: WorkQueue[Ref] = WorkQueue(metrics.queue, lambda ref: ref.kind == TRADING_ENGINE)
     metrics.queue.follow(queue.unfinished_seconds)
     index = TargetIndex()
     handlers = Handlers(cache, queue.add, metrics.watched, settings.monitoring_namespace, index)

@@ -42,6 +42,15 @@ async def test_keys_come_in_order_when_several_wait(queue: WorkQueue[str]) -> No
     assert [await taken(queue) for _ in range(3)] == ["c", "a", "b"]
 
 
+async def test_urgent_key_comes_first_when_many_others_wait(metrics: OperatorMetrics) -> None:
+    """However many came before it; among themselves urgent keys come in order."""
+    queue = WorkQueue[str](metrics.queue, str.isupper)
+    for key in ("a", "b", "B", "A"):
+        queue.add(key)
+    assert len(queue) == 4
+    assert [await taken(queue) for _ in range(4)] == ["B", "A", "a", "b"]
+
+
 async def test_key_comes_again_when_added_while_worked_on(queue: WorkQueue[str]) -> None:
     """What changes during a reconcile is seen by another one, never by two at the same time."""
     queue.add("a")

@@ -210,6 +210,23 @@ async def test_halted_is_not_true_when_the_executor_is_silent() -> None:
     assert "no route" in cluster.condition("Halted")["message"]
 
 
+@pytest.mark.parametrize(
+    "spec", [{}, {"suspend": True}, {"symbols": ["nonsense"]}], ids=["running", "suspended", "invalid"]
+)
+async def test_silent_executor_is_asked_again_soon_when_something_is_refused(spec: dict[str, Any]) -> None:
+    """A quota may hold back an object for hours; a halt waits two seconds all the same."""
+    cluster, button, reconciler = bench(an_engine(tradingState="Halted", **spec))
+    button.silent, cluster.refused = True, ("exceeded quota",)
+    assert await reconciler.reconcile(REF) == SOON
+
+
+async def test_silent_executor_is_asked_again_soon_when_reading_is_refused() -> None:
+    """Nor does it wait for rights that somebody took away."""
+    cluster, button, reconciler = bench(an_engine(tradingState="Halted"))
+    button.silent = cluster.unreadable = True
+    assert await reconciler.reconcile(REF) == SOON
+
+
 async def test_halted_is_not_true_when_no_executor_runs() -> None:
     """Its pod's events bring the next look; nothing is polled for it."""
     cluster, button, reconciler = bench(an_engine(tradingState="Halted"))
@@ -328,7 +345,7 @@ async def test_halt_waits_two_seconds_at_most_when_32_executors_are_out_of_reach
     started = asyncio.get_running_loop().time()
     workers = [asyncio.create_task(work(queue, handle)) for _ in range(Settings().workers)]
     await asyncio.wait_for(turn.wait(), 5)
-    assert asyncio.get_running_loop().time() - started < 3 / 20
+    assert asyncio.get_running_loop().time() - started < 5 * 2 / 20  # five-fold room; one after the other takes 1.65
     for each in workers:
         each.cancel()
     await asyncio.gather(*workers, return_exceptions=True)

@@ -85,7 +85,9 @@ class RedButton:
                 await self._save(unsaved)
             elif not self._loaded:
                 report = await self._database.run(self._tightened)
-                self._obeyed = self._obeyed or report.state
+                # What was asked for meanwhile is not durable: it loosens nothing yet.
+                if self._obeyed is None or report.state.stricter_than(self._obeyed):
+                    self._obeyed = report.state
                 self._loaded = True
                 log.info("trading state loaded", state=report.state, who=report.who, why=report.why)
 

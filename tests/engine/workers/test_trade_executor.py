@@ -386,6 +386,21 @@ async def test_stricter_of_stored_and_declared_is_reported_first_when_started(
     assert (durable.state, durable.who) == expected
 
 
+async def test_stored_halt_holds_when_a_laxer_state_is_asked_for_and_cannot_be_saved(desk: Desk) -> None:
+    """A new process is told Reducing while it reads Halted: until Reducing is durable, Halted is obeyed."""
+    await desk.halt()
+    desk.reborn()
+    button = desk.deps.button
+    desk.database.down_after = 1  # reading succeeds, saving does not
+    reading = asyncio.create_task(button.load())
+    await asyncio.sleep(0)
+    with pytest.raises(StoreUnavailable):
+        await button.put(TradingStateChange(state=TradingState.REDUCING, who="a person"))
+    await reading
+
+    assert button.refusal(Side.SELL) == (DenyReason.TRADING_HALTED, "trading state is Halted")
+
+
 async def test_nothing_is_sent_when_halted_was_declared_while_no_executor_ran(desk: Desk) -> None:
     """The first request a new executor hears is denied, with nobody there to tell it."""
     await restarted(desk, (ACTIVE, DECLARED_BY), HALTED)
