@@ -103,7 +103,7 @@ class StackReconciler:
     async def reconcile(self, ref: Ref) -> float | None:
         """Make the shared objects so; the seconds after which to look again."""
         if ref.name != self._settings.monitoring_namespace:
-            return await self._remove(ref)
+            return await self._leave(ref)
         engines, broken_engines = living(self._cluster.all(TRADING_ENGINE), TradingEngine)
         # Targets that an engine declares of itself are part of it, and go soon after it.
         others = (each for each in self._cluster.all(MONITORING_TARGET) if not is_ours(each))
@@ -183,6 +183,17 @@ class StackReconciler:
                 found["TradingEngine {}/{}".format(*name)] = "; ".join(filter(None, words))
         return found
 
+    async def _leave(self, ref: Ref) -> None:
+        """Take away what was shared in a namespace that the setting named before.
+
+        Anybody may put the mark of such a stack on an object of his own, so it changes nothing but what is there.
+        """
+        observed = self._observed(ref)
+        left = (each for each in observed.objects if each["metadata"].get("namespace", ref.name) == ref.name)
+        if planned := plan((), left):
+            logger.info("%s: observed elsewhere now: deleting %d shared objects", ref.name, len(planned.delete))
+            await self._cluster.execute(planned, observed)
+
     async def _remove(self, ref: Ref) -> float | None:
         """Nothing is shared any more: take it away, and let Prometheus go back to its own configuration."""
         observed = self._observed(ref)
@@ -225,7 +236,7 @@ class StackReconciler:
         try:
             loaded = await self._made_to_load("prometheus", programs.prometheus, scrape.revision_of, revision)
             state = dataclasses.replace(state, loaded=loaded)
-        except PrometheusUnavailable as error:
+        except (PrometheusUnavailable, ApiRefused) as error:
             state = dataclasses.replace(state, unreachable=str(error))
         except PrometheusRefused as error:
             state = dataclasses.replace(state, invalid=str(error))
@@ -233,7 +244,7 @@ class StackReconciler:
         try:
             tells = await self._made_to_load("alertmanager", programs.alertmanager, receivers.revision_of, revision)
             return dataclasses.replace(state, tells=tells)
-        except (PrometheusUnavailable, PrometheusRefused) as error:
+        except (PrometheusUnavailable, PrometheusRefused, ApiRefused) as error:
             return dataclasses.replace(state, untold=str(error))
 
     async def _made_to_load(

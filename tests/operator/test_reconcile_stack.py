@@ -236,5 +236,18 @@ async def test_refusal_is_raised_when_it_has_been_told(bench: Bench) -> None:
 async def test_what_another_setting_left_goes_when_its_key_comes(bench: Bench) -> None:
     """The observability namespace was another one."""
     await bench.look()
+    for each in bench.held:
+        if "namespace" in each["metadata"]:
+            each["metadata"]["namespace"] = "former"
     await bench.stack.reconcile(Ref(NAMESPACE, "", "former"))
     assert bench.held == []
+
+
+async def test_nothing_changes_when_somebody_else_puts_the_mark_of_a_stack_on_his_own(bench: Bench) -> None:
+    """What is known of the real one stays known, nothing is loaded anew, and his object is his."""
+    await bench.look()
+    shared, known, touched = list(bench.held), bench.stack_state, list(bench.touched)
+    theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": shared[0]["metadata"] | {"namespace": "theirs"}}
+    bench.held = [theirs]
+    assert await bench.stack.reconcile(Ref(NAMESPACE, "", "made-up")) is None
+    assert (bench.held, bench.stack_state, bench.touched) == ([theirs], known, touched)

@@ -44,6 +44,11 @@ def _finding(state: StackState) -> tuple[ConditionStatus, Reason, str]:
         return ConditionStatus.UNKNOWN, Reason.ALERTMANAGER_UNREACHABLE, state.untold
     if not state.tells:
         return ConditionStatus.FALSE, Reason.RELOAD_PENDING, "Alertmanager has not loaded the configuration yet"
+    # Whoever would be told is told nothing while no rule is evaluated.
+    if state.unreachable:
+        return ConditionStatus.UNKNOWN, Reason.PROMETHEUS_UNREACHABLE, state.unreachable
+    if not state.loaded:
+        return ConditionStatus.FALSE, Reason.RELOAD_PENDING, "Prometheus has not loaded the rules yet"
     return ConditionStatus.TRUE, Reason.ALERTING, ""
 
 

@@ -111,7 +111,7 @@ class Reason(StrEnum):
         "ConfigurationInvalid",
         "promtool, amtool or Prometheus itself refuses the configuration; the last good one stays.",
     )
-    ALERTING = "Alerting", "Alertmanager says that it has loaded whom to tell of the engine's alerts."
+    ALERTING = "Alerting", "Prometheus and Alertmanager have loaded the rules and whom to tell of the engine's alerts."
     ALERTMANAGER_UNREACHABLE = (
         "AlertmanagerUnreachable",
         "Alertmanager does not answer or refuses: nobody may be told of an alert.",

@@ -22,7 +22,8 @@ PAGER = {"name": "pager", "webhook": {"url": "http://pager.ops.svc:8080"}}
     ("state", "status", "reason"),
     [
         (GOOD, TRUE, Reason.ALERTING),
-        (dataclasses.replace(GOOD, loaded=False), TRUE, Reason.ALERTING),
+        (dataclasses.replace(GOOD, loaded=False), FALSE, Reason.RELOAD_PENDING),
+        (dataclasses.replace(GOOD, loaded=False, unreachable="no route"), UNKNOWN, Reason.PROMETHEUS_UNREACHABLE),
         (dataclasses.replace(GOOD, tells=False), FALSE, Reason.RELOAD_PENDING),
         (dataclasses.replace(GOOD, tells=False, untold="no answer"), UNKNOWN, Reason.ALERTMANAGER_UNREACHABLE),
         (StackState(unchecked="amtool cannot be started"), FALSE, Reason.PROMTOOL_MISSING),
