@@ -103,7 +103,8 @@ class StackReconciler:
     async def reconcile(self, ref: Ref) -> float | None:
         """Make the shared objects so; the seconds after which to look again."""
         if ref.name != self._settings.monitoring_namespace:
-            return await self._leave(ref)
+            await self._leave(ref)
+            return None
         engines, broken_engines = living(self._cluster.all(TRADING_ENGINE), TradingEngine)
         # Targets that an engine declares of itself are part of it, and go soon after it.
         others = (each for each in self._cluster.all(MONITORING_TARGET) if not is_ours(each))

@@ -6,6 +6,7 @@ import base64
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
@@ -52,25 +53,24 @@ def secret(data: dict[str, str]) -> Manifest:
     }
 
 
-class Alertmanager(BaseHTTPRequestHandler):
-    """The two paths of Alertmanager that the operator asks; it loads what a kubelet would have mounted by then."""
+class Observer(BaseHTTPRequestHandler):
+    """The paths that the operator asks about what is loaded; loads what a kubelet would have mounted by then."""
 
     kube: ClassVar[Kube]
-    loaded: ClassVar[str] = "receivers:\n- name: nobody\n"
-
-    def do_GET(self) -> None:
-        assert self.path == "/api/v2/status"
-        self._answer(json.dumps({"config": {"original": self.loaded}}).encode())
+    loaded: ClassVar[str]
 
     def do_POST(self) -> None:
-        assert self.path == "/-/reload"
-        text = files(self.kube).get("alertmanager.yml", "receivers:\n- name: nobody\n")
-        # As Alertmanager gives it back: another order, no comments.
-        type(self).loaded = yaml.safe_dump(yaml.safe_load(text))
-        self._answer(b"")
+        if self.path != "/-/reload":
+            return self._answer(b"", 503)
+        # As they give it back: another order, no comments.
+        type(self).loaded = yaml.safe_dump(yaml.safe_load(self.mounted()))
+        return self._answer(b"")
 
-    def _answer(self, body: bytes) -> None:
-        self.send_response(200)
+    def mounted(self) -> str:
+        raise NotImplementedError
+
+    def _answer(self, body: bytes, status: int = 200) -> None:
+        self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -79,11 +79,39 @@ class Alertmanager(BaseHTTPRequestHandler):
         """Nothing to standard error."""
 
 
-@pytest.fixture(scope="module")
-def alertmanager(world: World) -> Iterator[str]:
-    """Base URL of an Alertmanager."""
-    Alertmanager.kube = world.kube
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Alertmanager)
+class Alertmanager(Observer):
+    """Alertmanager."""
+
+    loaded = "receivers:\n- name: nobody\n"
+
+    def do_GET(self) -> None:
+        assert self.path == "/api/v2/status"
+        self._answer(json.dumps({"config": {"original": self.loaded}}).encode())
+
+    def mounted(self) -> str:
+        return files(self.kube).get("alertmanager.yml", "receivers:\n- name: nobody\n")
+
+
+class Prometheus(Observer):
+    """Prometheus, which scrapes nothing: whatever else is asked is not answered."""
+
+    loaded = "{}"
+
+    def do_GET(self) -> None:
+        if self.path != "/api/v1/status/config":
+            return self._answer(b"", 503)
+        return self._answer(json.dumps({"status": "success", "data": {"yaml": self.loaded}}).encode())
+
+    def mounted(self) -> str:
+        found = self.kube.find("ConfigMap", "monitoring", "trading-prometheus")
+        return found["data"]["prometheus.yml"] if found else "{}"
+
+
+@contextmanager
+def served(handler: type[Observer], kube: Kube) -> Iterator[str]:
+    """Its base URL."""
+    handler.kube = kube
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -93,14 +121,23 @@ def alertmanager(world: World) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def operator(start_operator: Operators, alertmanager: str, tmp_path_factory: pytest.TempPathFactory) -> OperatorProcess:
+def observers(world: World) -> Iterator[dict[str, str]]:
+    """Where both are, as the operator is told it."""
+    with served(Alertmanager, world.kube) as alertmanager, served(Prometheus, world.kube) as prometheus:
+        yield {"ALERTMANAGER_URL": alertmanager, "PROMETHEUS_URL": prometheus}
+
+
+@pytest.fixture(scope="module")
+def operator(
+    start_operator: Operators, observers: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> OperatorProcess:
     """One operator that leads, with a promtool that does not like engines called picky."""
     promtool = tmp_path_factory.mktemp("picky") / "promtool"
     promtool.write_text(
         '#!/bin/sh\nfor file; do :; done\nif grep -q picky "$file"; then echo "not these rules"; exit 1; fi\n'
     )
     promtool.chmod(0o755)
-    process = start_operator("telling", ALERTMANAGER_URL=alertmanager, PROMTOOL=str(promtool))
+    process = start_operator("telling", PROMTOOL=str(promtool), **observers)
     eventually(process.leads, 20, what="leadership")
     return process
 
