@@ -50,8 +50,15 @@ def _fetched() -> tuple[Path, ...]:
     folder = ROOT / "out" / "candles"
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "tools.public_candles", str(folder), *SYMBOLS]
-    done = subprocess.run(command, capture_output=True, timeout=180, check=False)  # noqa: S603  # our own module
-    return tuple(Path(line) for line in done.stdout.decode().split()) if done.returncode == 0 else ()
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=180, check=False)  # noqa: S603  # our own module
+    except subprocess.TimeoutExpired:
+        say("no public candles: no answer within 180 s")
+        return ()
+    if done.returncode != 0:
+        say(f"no public candles: {(done.stderr.decode().strip().splitlines() or ['no reason given'])[-1]}")
+        return ()
+    return tuple(Path(line) for line in done.stdout.decode().split())
 
 
 def up() -> int:
@@ -68,7 +75,13 @@ def up() -> int:
     say(f"TradingEngine {NAMESPACE}/{ENGINE}: paper; promotion First: any first model trades, whatever it is worth")
     kubectl.apply(SAMPLE.read_text())
     wait = ["wait", "--for=condition=Ready", f"tradingengine/{ENGINE}", "-n", NAMESPACE]
-    kubectl(*wait, f"--timeout={READY_SECONDS}s", seconds=READY_SECONDS + 20)
+    try:
+        kubectl(*wait, f"--timeout={READY_SECONDS}s", seconds=READY_SECONDS + 20)
+    except KubectlFailed as error:
+        print(f"\nNot Ready within {READY_SECONDS} s: {error}\n")
+        _show(kubectl, "describe", "tradingengine", ENGINE, "-n", NAMESPACE)
+        _show(kubectl, "get", "pods", "-n", NAMESPACE)
+        return 1
     say("Ready; collecting candles, training the first model, waiting for the first filled order")
     try:
         until("a filled order", lambda: filled(kubectl), FILL_SECONDS, interval=5)
@@ -76,9 +89,13 @@ def up() -> int:
         print_stopped(kubectl)
         return 1
     say("the first order is filled")
-    until("what observes it is Ready", lambda: not unobserved(kubectl), OBSERVED_SECONDS)
-    say("every MonitoringTarget is Ready")
     print_result(kubectl, played)
+    try:
+        until("what observes it is Ready", lambda: not unobserved(kubectl), OBSERVED_SECONDS)
+    except TimeoutError:
+        print(f"Not Ready after {OBSERVED_SECONDS} s: {', '.join(unobserved(kubectl))}")
+        print_observers(kubectl, observed)
+        return 1
     print_observers(kubectl, observed)
     return 0
 
@@ -174,9 +191,12 @@ def _show(kubectl: Kubectl, *arguments: str) -> None:
 
 
 def down() -> int:
-    """Remove what `up` applied: first the engines, so that the operator cleans up after them."""
-    kubectl = stack.cluster()
-    stack.remove(kubectl)
+    """Remove what `up` applied: first the engine, so that the operator cleans up after it."""
+    kubectl = stack.existing()
+    if kubectl is None:
+        print("nothing to remove: no cluster is up")
+        return 0
+    stack.remove(kubectl, [(NAMESPACE, ENGINE)])
     return 0
 
 

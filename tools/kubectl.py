@@ -29,12 +29,15 @@ class Kubectl:
         """Standard output of `kubectl ARGUMENTS`.
 
         Raises:
-            KubectlFailed: kubectl ended with a status other than 0.
+            KubectlFailed: kubectl ended with a status other than 0, or not within `seconds`.
         """
         content = stdin.encode() if isinstance(stdin, str) else stdin
-        done = subprocess.run(  # noqa: S603  # our own kubectl, arguments from tests and demo
-            [*self.command, *arguments], input=content, capture_output=True, timeout=seconds, check=False
-        )
+        try:
+            done = subprocess.run(  # noqa: S603  # our own kubectl, arguments from tests and demo
+                [*self.command, *arguments], input=content, capture_output=True, timeout=seconds, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise KubectlFailed(f"kubectl {' '.join(arguments)}: no answer within {seconds:.0f} s") from error
         if done.returncode != 0:
             raise KubectlFailed(f"kubectl {' '.join(arguments)}: {done.stderr.decode().strip()}")
         return done.stdout.decode()

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster import base_images, engine
-from tests.cluster.provider import from_environment
+from tests.cluster.errors import ClusterError
+from tests.cluster.provider import Provider, from_environment
 from tools import images
 from tools.images import ROOT
 from tools.kubectl import Kubectl, KubectlFailed, Object, until
@@ -82,10 +83,19 @@ def install(kubectl: Kubectl, references: dict[str, str], tape: Tape) -> None:
         kubectl("rollout", "status", f"deployment/{name}", "-n", namespace, "--timeout=180s", seconds=200)
 
 
-def remove(kubectl: Kubectl) -> None:
-    """Take away what `install` applied: first the engines, while there is an operator to clean up after them."""
+def remove(kubectl: Kubectl, engines: list[tuple[str, str]]) -> None:
+    """Take away what `install` applied: first these engines, while there is an operator to clean up after them.
+
+    Raises:
+        ClusterError: other engines are on the cluster; nothing but ours is touched then.
+    """
     if kubectl("get", "crd", "tradingengines.tradingengine.io", "--ignore-not-found"):
-        kubectl("delete", "tradingengines", "--all", "--all-namespaces", "--timeout=120s", seconds=150)
+        for namespace, name in engines:
+            wait = ("--ignore-not-found", "--timeout=120s")
+            kubectl("delete", "tradingengine", name, "-n", namespace, *wait, seconds=150)
+        if others := [each["metadata"] for each in kubectl.list("tradingengines")]:
+            names = ", ".join(f"{each['namespace']}/{each['name']}" for each in others)
+            raise ClusterError(f"the operator stays, for it runs other TradingEngines: {names}")
         until("children in other namespaces are gone", lambda: not _strays(kubectl), 120)
     if (OVERLAY / "kustomization.yaml").exists():
         kubectl("delete", "--ignore-not-found", "-k", str(OVERLAY), "--timeout=300s", seconds=330)
@@ -125,6 +135,13 @@ def cluster() -> Kubectl:
     return Kubectl(provider.kubectl, provider.up())
 
 
+def existing() -> Kubectl | None:
+    """The same, where it is up; None where it is not."""
+    provider = from_environment()
+    _refuse_context(provider)
+    return Kubectl(provider.kubectl, provider.kubeconfig) if provider.healthy() else None
+
+
 def load(wanted: dict[str, str]) -> None:
     """Bring images onto the cluster's node; those already there are skipped."""
     provider = from_environment()
@@ -135,5 +152,15 @@ def load(wanted: dict[str, str]) -> None:
 def references() -> dict[str, str]:
     """Every image the manifests name -> its reference on this machine, built where it is missing."""
     provider = from_environment()
+    _refuse_context(provider)
     base = base_images.ensure(provider.cache, engine.find(provider.cache))
     return {**images.build(), "postgres": base["POSTGRES_IMAGE"]}
+
+
+def _refuse_context(provider: Provider) -> None:
+    """Images that are built here cannot be put on somebody else's cluster; nor is anything taken away there."""
+    if provider.context:
+        raise ClusterError(
+            f"CLUSTER_CONTEXT={provider.context}: demo and end-to-end tests run on a cluster of their own; "
+            "install on yours with images of your registry, as the README says"
+        )
