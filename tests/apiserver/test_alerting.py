@@ -177,7 +177,7 @@ def test_two_engines_have_rules_and_one_keeps_its_own_when_the_other_goes(
     world: World, operator: OperatorProcess
 ) -> None:
     """Byte for byte."""
-    one, two = (world.engine(name)["metadata"]["name"] for name in ("one", "two"))
+    one, two = (world.engine(name)["metadata"]["name"] for name in ("told", "told-too"))
     both = {f"{ENGINES}.{name}.yaml" for name in (one, two)}
     eventually(lambda: rules(world) == both, SOON)
     before = rule_files(world)[f"{ENGINES}.{one}.yaml"]
