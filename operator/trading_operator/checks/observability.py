@@ -15,22 +15,33 @@ from trading_operator.observed import Observed, StackState
 
 TYPE: Final = "Observed"
 
+Finding = tuple[ConditionStatus, Reason, str]
+_LOADED: Final[Finding] = (ConditionStatus.TRUE, Reason.OBSERVED, "Prometheus has loaded the configuration")
+
 
 def observed_condition(engine: TradingEngine, observed: Observed) -> Draft:
     """Whether the engine is observed, and the first thing that keeps it from being so."""
-    if engine.spec.observability.scrape is Scrape.DISABLED:
-        return Draft(TYPE, ConditionStatus.FALSE, Reason.SCRAPE_DISABLED, "")
-    if engine.spec.observability.scrape is Scrape.SERVICE_MONITOR:
-        return left_to_prometheus_operator(TYPE, observed)
-    if observed.stack is None or engine.uid not in observed.stack.engines:
-        return as_before(engine, TYPE)
-    status, reason, message = _finding(observed.stack)
+    state = state_about(engine, observed, TYPE)
+    if isinstance(state, Draft):
+        return state
+    status, reason, message = unwritten(state) or unloaded(state) or _LOADED
     if observed.unscraped and status is ConditionStatus.TRUE:
         return Draft(TYPE, ConditionStatus.FALSE, Reason.SERVICE_NOT_SCRAPED, "; ".join(observed.unscraped))
     return Draft(TYPE, status, reason, message)
 
 
-def left_to_prometheus_operator(type_: str, observed: Observed) -> Draft:
+def state_about(engine: TradingEngine, observed: Observed, type_: str) -> StackState | Draft:
+    """What became of what is shared; where that says nothing about the engine, already the condition."""
+    if engine.spec.observability.scrape is Scrape.DISABLED:
+        return Draft(type_, ConditionStatus.FALSE, Reason.SCRAPE_DISABLED, "")
+    if engine.spec.observability.scrape is Scrape.SERVICE_MONITOR:
+        return _left_to_prometheus_operator(type_, observed)
+    if observed.stack is None or engine.uid not in observed.stack.engines:
+        return _as_before(engine, type_)
+    return observed.stack
+
+
+def _left_to_prometheus_operator(type_: str, observed: Observed) -> Draft:
     """Written for another operator, or not even that; more is not known here."""
     if observed.absent:
         message = f"the cluster does not know {', '.join(sorted(observed.absent))}"
@@ -38,21 +49,27 @@ def left_to_prometheus_operator(type_: str, observed: Observed) -> Draft:
     return Draft(type_, ConditionStatus.UNKNOWN, Reason.LEFT_TO_PROMETHEUS_OPERATOR, "")
 
 
-def _finding(state: StackState) -> tuple[ConditionStatus, Reason, str]:
+def unwritten(state: StackState) -> Finding | None:
+    """What keeps the shared configuration from being written; None where nothing does."""
     if state.unchecked:
         return ConditionStatus.FALSE, Reason.PROMTOOL_MISSING, state.unchecked
     if state.invalid:
         return ConditionStatus.FALSE, Reason.CONFIGURATION_INVALID, state.invalid
     if state.refused:
         return ConditionStatus.FALSE, Reason.SHARED_OBJECT_REFUSED, "; ".join(state.refused)
+    return None
+
+
+def unloaded(state: StackState, pending: str = "") -> Finding | None:
+    """What keeps Prometheus from having loaded it; `pending` is said while it only takes its time."""
     if state.unreachable:
         return ConditionStatus.UNKNOWN, Reason.PROMETHEUS_UNREACHABLE, state.unreachable
     if not state.loaded:
-        return ConditionStatus.FALSE, Reason.RELOAD_PENDING, ""
-    return ConditionStatus.TRUE, Reason.OBSERVED, "Prometheus has loaded the configuration"
+        return ConditionStatus.FALSE, Reason.RELOAD_PENDING, pending
+    return None
 
 
-def as_before(engine: TradingEngine, type_: str) -> Draft:
+def _as_before(engine: TradingEngine, type_: str) -> Draft:
     """The condition as it was: an operator that has just started knows nothing yet, and writes nothing for it."""
     known = {reason.value: reason for reason in Reason}
     for each in engine.status.conditions:
