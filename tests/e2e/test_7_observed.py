@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.engine import COLLECTORS, Engine
 from tests.e2e.observers import Observers, Point
+from tools.demo import unobserved
 from tools.kubectl import Kubectl, until
 from trading_dashboards.boards import BOARDS
 from trading_dashboards.execution import PanelQuery, panel_queries
@@ -46,19 +47,9 @@ def test_every_worker_is_scraped_when_an_engine_runs(paper: Engine, observers: O
 
 def test_targets_of_the_engine_are_ready_when_it_runs(paper: Engine) -> None:
     """What the engine declares of itself is what Prometheus really sees."""
-
-    def unready() -> list[str]:
-        targets = paper.kubectl.list("monitoringtargets", paper.namespace)
-        assert targets, "the engine declares no MonitoringTarget"
-        conditions = {each["metadata"]["name"]: each.get("status", {}).get("conditions", []) for each in targets}
-        return [name for name, found in conditions.items() if ("Ready", "True") not in _states(found)]
-
-    until("all targets are Ready", lambda: not unready(), 120)
+    assert paper.kubectl.list("monitoringtargets", paper.namespace), "the engine declares no MonitoringTarget"
+    until("all targets are Ready", lambda: not unobserved(paper.kubectl), 120)
     print("\n" + paper.kubectl("get", "monitoringtargets", "-A"))
-
-
-def _states(conditions: list[dict[str, str]]) -> set[tuple[str, str]]:
-    return {(each["type"], each["status"]) for each in conditions}
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
