@@ -24,9 +24,8 @@ import yaml
 from tests.apiserver.conftest import Operators, World
 from tests.apiserver.kube import Manifest, eventually
 from tests.apiserver.test_stack import SHARED, text
-from tests.cluster import image_programs
 from tests.cluster.apiserver import free_port
-from tests.cluster.cache import default_cache
+from tests.observer_programs import program
 
 pytestmark = pytest.mark.usefixtures("clean")
 PLACE = "crypto-monitoring"
@@ -136,9 +135,12 @@ def prometheus(world: World, operator_at: Any, tmp_path: Path) -> Iterator[Prome
     configuration = local(yaml.safe_load(text(world)), world, operator_at, tmp_path)
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(configuration))
     url = f"127.0.0.1:{free_port()}"
-    program = image_programs.paths(default_cache(), ["prometheus"])["prometheus"]
     with (tmp_path / "prometheus.log").open("wb") as log:
-        command = [program, f"--config.file={tmp_path / 'prometheus.yml'}", f"--storage.tsdb.path={tmp_path / 'data'}"]
+        command = [
+            program("prometheus"),
+            f"--config.file={tmp_path / 'prometheus.yml'}",
+            f"--storage.tsdb.path={tmp_path / 'data'}",
+        ]
         process = subprocess.Popen([*command, f"--web.listen-address={url}"], stdout=log, stderr=log)
     try:
         found = Prometheus(f"http://{url}")

@@ -14,9 +14,8 @@ import pytest
 from tests.apiserver.conftest import ENGINES, Operators, World
 from tests.apiserver.kube import eventually
 from tests.apiserver.test_stack import SHARED, reason, text
-from tests.cluster import image_programs
 from tests.cluster.apiserver import free_port
-from tests.cluster.cache import default_cache
+from tests.observer_programs import program
 from trading_operator.desired.scrape import revision_of
 
 pytestmark = pytest.mark.usefixtures("clean")
@@ -100,11 +99,10 @@ class Kubelet:
         return revision_of(json.loads(self._asks("/api/v1/status/config") or b"{}")["data"]["yaml"])
 
     def _prometheus(self) -> subprocess.Popen[bytes]:
-        program = image_programs.paths(default_cache(), ["prometheus"])["prometheus"]
         with (self.folder / "prometheus.log").open("wb") as log:
             return subprocess.Popen(
                 [
-                    program,
+                    program("prometheus"),
                     f"--config.file={self.file}",
                     f"--storage.tsdb.path={self.folder / 'data'}",
                     f"--web.listen-address={self.url.removeprefix('http://')}",

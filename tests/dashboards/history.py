@@ -20,7 +20,7 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.dashboards.promtool import program
+from tests.observer_programs import program
 from trading_dashboards.series import SERVICES
 from trading_engine.contract.metrics import SYMBOL, Kind, Metric, of_worker
 from trading_engine.contract.workers import BY_NAME, COLLECTORS, Worker

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.cluster import image_programs
-from tests.cluster.cache import default_cache
-
-
-@cache
-def program(name: str) -> str:
-    """Path of promtool, amtool, prometheus or alertmanager."""
-    return str(image_programs.paths(default_cache(), [name])[name])
+from tests.observer_programs import program
 
 
 def said_of_tests(

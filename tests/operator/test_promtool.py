@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import image_programs
-from tests.cluster.cache import default_cache
+from tests.observer_programs import program
 from tests.operator.engines import SETTINGS
 from trading_operator import promtool
 from trading_operator.desired.scrape import configuration_text, prometheus_configuration
@@ -21,7 +20,7 @@ GOOD = configuration_text(prometheus_configuration(["a"], SETTINGS))
 
 @pytest.fixture(scope="module")
 def checker() -> Promtool:
-    return Promtool(str(image_programs.paths(default_cache(), ["promtool"])["promtool"]))
+    return Promtool(program("promtool"))
 
 
 async def test_configuration_passes_when_it_is_ours(checker: Promtool) -> None:

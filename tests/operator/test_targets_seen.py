@@ -15,8 +15,7 @@ import pytest
 import yaml
 from aiohttp import web
 
-from tests.cluster import image_programs
-from tests.cluster.cache import default_cache
+from tests.observer_programs import program
 from tests.operator.targets import NAMESPACE, a_service, a_slice, a_target, an_endpoint
 from trading_operator.api.v1alpha1 import MonitoringTarget
 from trading_operator.cache import Ref
@@ -96,8 +95,7 @@ async def prometheus(folder: Path, exported: int) -> AsyncIterator[Prometheus]:
     (folder / "prometheus.yml").write_text(yaml.safe_dump({"global": times, "scrape_configs": [job]}))
     with socket.create_server(("127.0.0.1", 0)) as found:
         address = f"127.0.0.1:{found.getsockname()[1]}"
-    program = image_programs.paths(default_cache(), ["prometheus"])["prometheus"]
-    command = [program, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
+    command = [program("prometheus"), f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
     command.append(f"--web.listen-address={address}")
     with (folder / "prometheus.log").open("w") as log:
         process = await asyncio.create_subprocess_exec(*map(str, command), stdout=log, stderr=log)

@@ -9,8 +9,7 @@ from typing import Any
 
 import yaml
 
-from tests.cluster import image_programs
-from tests.cluster.cache import default_cache
+from tests.observer_programs import program
 from tests.operator.targets import a_service, a_slice, a_target, a_target_manifest, a_world, an_endpoint
 from trading_operator.api.v1alpha1 import MonitoringTarget
 from trading_operator.desired.http_sd import http_sd
@@ -96,8 +95,7 @@ def test_prometheus_takes_the_answer_when_a_target_is_hostile(tmp_path: Path) ->
     (tmp_path / "sd.json").write_text(json.dumps(found))
     job = {"job_name": "x", "file_sd_configs": [{"files": [str(tmp_path / "sd.json")]}]}
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump({"scrape_configs": [job]}))
-    program = image_programs.paths(default_cache(), ["promtool"])["promtool"]
-    command = [program, "check", "service-discovery", "--timeout=1s", str(tmp_path / "prometheus.yml"), "x"]
+    command = [program("promtool"), "check", "service-discovery", "--timeout=1s", str(tmp_path / "prometheus.yml"), "x"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     seen = {each["labels"]["pod"]: each["labels"] for each in json.loads(done.stdout)}
     assert seen['pod"}[5m]']["instance"] == "[fd00::1]:8080"

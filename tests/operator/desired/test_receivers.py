@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.dashboards.promtool import program
+from tests.observer_programs import program
 from tests.operator.engines import SETTINGS, engine
 from trading_dashboards.alert_names import AlertName, Severity
 from trading_dashboards.alerts import ALERTS

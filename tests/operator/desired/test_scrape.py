@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster import image_programs
-from tests.cluster.cache import default_cache
+from tests.observer_programs import program
 from tests.operator.engines import SETTINGS, engine
 from tests.operator.targets import a_service, a_slice, a_world, an_endpoint
 from trading_operator.desired.scrape import (
@@ -29,8 +28,7 @@ ANNOTATED = {"scrape": "true", "port": "8025", "path": "/metrics"}
 
 
 def promtool(*arguments: object) -> str:
-    program = image_programs.paths(default_cache(), ["promtool"])["promtool"]
-    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([program("promtool"), *map(str, arguments)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
