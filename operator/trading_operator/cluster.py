@@ -128,10 +128,18 @@ class Cluster:
         generated = (names.token_secret(engine), names.database_secret(engine))
         await asyncio.gather(*(self._look_up_unseen(Ref(SECRET, engine.namespace, name)) for name in generated))
         user_secrets = await self._secrets(engine.namespace, referenced_secrets(engine))
-        return self.refreshed(engine, Observed(user_secrets=user_secrets))
+        return self._with_objects(engine, Observed(user_secrets=user_secrets))
 
     def refreshed(self, engine: TradingEngine, before: Observed) -> Observed:
-        """The same, with the engine's objects and pods as the cache has them now."""
+        """The same as the cache has it now, with what a status says of the engine's surroundings."""
+        return dataclasses.replace(
+            self._with_objects(engine, before),
+            stack=self.stack_state,
+            absent=frozenset(kind.name for kind in self._cache.absent),
+            unscraped=unscraped(self.world(), engine.namespace),
+        )
+
+    def _with_objects(self, engine: TradingEngine, before: Observed) -> Observed:
         places = (engine.namespace, self._collectors_namespace)
         found: list[Manifest] = []
         strays: list[Manifest] = []
@@ -143,9 +151,6 @@ class Cluster:
             objects=tuple(each for each in found if each["kind"] != POD.name and is_ours(each)),
             pods=tuple(each for each in found if each["kind"] == POD.name),
             strays=tuple(each for each in strays if each["kind"] != POD.name and is_ours(each)),
-            stack=self.stack_state,
-            absent=frozenset(kind.name for kind in self._cache.absent),
-            unscraped=unscraped(self.world(), engine.namespace),
         )
 
     async def execute(self, plan: Plan, observed: Observed) -> tuple[str, ...]:
